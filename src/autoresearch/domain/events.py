@@ -29,12 +29,14 @@ class Purpose(StrEnum):
     """A new tree's first run, on a seed of the pool."""
     RACE = "race"
     """A trial and its incumbent on fresh paired seeds."""
-    REMEASURE = "remeasure"
-    """A fresh look at the incumbent."""
     CONFIRM = "confirm"
     """A cell of a confirmation round."""
     HEADLINE = "headline"
     """Base against the confirmed-only tree."""
+
+
+CLEAN = (Purpose.CALIBRATE, Purpose.RACE, Purpose.CONFIRM, Purpose.HEADLINE)
+"""Purposes whose readings are draws like any other: nothing was selected by them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +358,8 @@ class RoundJudged(Event):
 
     round: int
     outcomes: tuple[AtomOutcome, ...]
+    level: float = 0.0
+    """Error level that the round used of the study's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +369,15 @@ class RoundComposed(Event):
     round: int
     confirmed: str
     working: str | None
+    over: int
+    """The incumbent that `working` was made from; composed anew when another one has taken its place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundSettled(Event):
+    """The standings are written and what was refuted is out of the incumbent: the round is over."""
+
+    round: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,3 +393,11 @@ class HeadlineJudged(Event):
     runs: int
     holdout_effect: float | None = None
     holdout_se: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadlineFailed(Event):
+    """The confirmed-only tree does not run by itself: nothing of the round is claimed."""
+
+    round: int
+    reason: str

@@ -285,6 +285,8 @@ class Stop:
     """When a study ends by itself. None: not for this reason."""
 
     trials: int | None = 100
+    runs: int | None = None
+    """Of all kinds, confirmation included."""
     hours: float | None = None
     """Of one `run`, not of the calendar."""
     cost_usd: float | None = None

@@ -1,0 +1,50 @@
+"""The desk: everything a worker works with, handed in once.
+
+Data only: the ports, and the conditions under which every run of the study is performed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch.domain.model import Budget
+from autoresearch.ports import Executor, Ledger, Mount, Record, Researcher, Scorer, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What every run of a study gets, and what it must not see."""
+
+    command: tuple[str, ...]
+    budget: Budget
+    editable: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    """Globs of the repository that no researcher, run or predict sandbox sees."""
+    masked: tuple[Path, ...] = ()
+    """Files of the machine that are shown empty there."""
+    artifacts: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    network: bool = False
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The ports of one study."""
+
+    ledger: Ledger
+    record: Record
+    store: Store
+    executor: Executor
+    scorer: Scorer
+    researcher: Callable[[], Researcher]
+    """Made when the first proposal is due."""
+    matches: Callable[[str, tuple[str, ...]], bool]
+    """Whether a path matches one of the globs."""
+    conditions: Conditions
+    runs: Path
+    """Directory of the runs' files."""
+    program: str = ""
+    sandbox: str = ""
+    safe: bool = False

@@ -1,0 +1,122 @@
+"""The run step and the score step: execute a tree in the sandbox, then have its artifacts scored.
+
+The seed is handed out here, after the tree was frozen; clock and limits are held by the executor.
+"""
+
+import gzip
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from autoresearch.domain import events as e
+from autoresearch.domain.errors import InfraError, ScoreRefused
+from autoresearch.domain.lineage import StudyState
+from autoresearch.domain.model import Metric, RunKey, Scores
+from autoresearch.engine.desk import Conditions, Desk
+from autoresearch.ports import RunFiles, Running, Task, Workspace
+
+COMPRESSED_FROM = 16 << 10
+"""Logs of more bytes than this are kept compressed."""
+
+
+def files_of(runs: Path, run: RunKey) -> RunFiles:
+    """Where a run's files lie."""
+    place = runs / run.id
+    return RunFiles(artifacts=place / "out", log=place / "log.txt", metrics=place / "metrics.jsonl")
+
+
+def task_for(conditions: Conditions, workspace: Workspace, run: RunKey, files: RunFiles) -> Task:
+    """The task of one run."""
+    return Task(
+        command=conditions.command,
+        workspace=workspace,
+        budget=conditions.budget,
+        log=files.log,
+        out=files.artifacts,
+        metrics=files.metrics,
+        env={**conditions.env, "AUTORESEARCH_SEED": str(run.seed), "AUTORESEARCH_RUNG": run.rung},
+        mounts=conditions.mounts,
+        masked=conditions.masked,
+        network=conditions.network,
+        threads=conditions.threads,
+    )
+
+
+def execute(desk: Desk, run: RunKey, *, watch: Callable[[Running], None]) -> e.RunEnded:
+    """Execute a run. `watch` is told what is under way, so that it can be stopped from outside."""
+    files = files_of(desk.runs, run)
+    shutil.rmtree(files.log.parent, ignore_errors=True)
+    files.artifacts.mkdir(parents=True, mode=0o700)
+    with desk.store.workspace(run.tree, without=desk.conditions.hidden) as workspace:
+        running = desk.executor.start(task_for(desk.conditions, workspace, run, files))
+        watch(running)
+        result = running.wait()
+        if result.status.ok:
+            _collect(workspace.root, files.artifacts, lambda path: desk.matches(path, desk.conditions.artifacts))
+    if not result.status.ok:
+        shutil.rmtree(files.artifacts, ignore_errors=True)
+        _put_away(files)
+    return e.RunEnded(run=run, result=result)
+
+
+def _collect(workspace: Path, artifacts: Path, wanted: Callable[[str], bool]) -> None:
+    """Copy what matches the spec's `artifacts` from the workspace: regular files only, links are never followed."""
+    pending = [workspace]
+    while pending:
+        for entry in pending.pop().iterdir():
+            if entry.is_symlink() or entry.name == ".git":
+                continue
+            if entry.is_dir():
+                pending.append(entry)
+            elif entry.is_file() and wanted(path := entry.relative_to(workspace).as_posix()):
+                target = artifacts / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(entry, target, follow_symlinks=False)
+
+
+def score(desk: Desk, state: StudyState, run: RunKey, purpose: e.Purpose | None) -> e.RunMeasured | e.RunRefused:
+    """Have a run scored; its artifacts are removed afterwards, its log and metric stream stay."""
+    files = files_of(desk.runs, run)
+    if not files.artifacts.is_dir():
+        raise InfraError(f"the artifacts of run {run.id} are gone from {files.artifacts}; run it again")
+    holdout = state.study.holdout and purpose is e.Purpose.HEADLINE
+    try:
+        scores = checked(state.study.metric, desk.scorer.score(run, files, holdout=holdout))
+    except ScoreRefused as refusal:
+        event: e.RunMeasured | e.RunRefused = e.RunRefused(run=run, reason=str(refusal))
+    else:
+        event = e.RunMeasured(run=run, scores=scores)
+    return event
+
+
+def put_away(desk: Desk, run: RunKey) -> None:
+    """After a run's end is recorded: drop its artifacts, compress a long log."""
+    files = files_of(desk.runs, run)
+    shutil.rmtree(files.artifacts, ignore_errors=True)
+    _put_away(files)
+
+
+def checked(metric: Metric, scores: Scores) -> Scores:
+    """The scores, if the deciding metric is among them and every number is finite. Raises `ScoreRefused`."""
+    if metric.name not in scores.metrics:
+        seen = ", ".join(sorted(scores.metrics)) or "none at all"
+        raise ScoreRefused(f"the metric {metric.name!r} was never given; metrics found: {seen}")
+    for name, value in (*scores.metrics.items(), *scores.holdout.items()):
+        if not math.isfinite(value):
+            raise ScoreRefused(f"the metric {name!r} is {value}: not a finite number")
+    return scores
+
+
+def _put_away(files: RunFiles) -> None:
+    if files.metrics.is_file() and files.metrics.stat().st_size == 0:
+        files.metrics.unlink()
+    if files.log.is_file() and files.log.stat().st_size == 0:
+        files.log.unlink()
+    if files.log.is_file() and files.log.stat().st_size > COMPRESSED_FROM:
+        packed = files.log.with_name("log.txt.gz")
+        with files.log.open("rb") as source, gzip.open(packed, "wb", compresslevel=5) as target:
+            shutil.copyfileobj(source, target)
+        files.log.unlink()
+    if files.log.parent.is_dir() and not any(files.log.parent.iterdir()):
+        files.log.parent.rmdir()

@@ -1,0 +1,166 @@
+"""A worker: the synchronous loop that claims due steps and performs them.
+
+Several of these run on one study and meet only in the ledger. The one broad `except` of the product stands here: what a
+step raised is recorded, and the loop goes on.
+"""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from autoresearch.domain import events as e
+from autoresearch.domain.errors import CorruptRecord, InfraError, LedgerError, LostLease
+from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.plan import Limits, Step, StepKind, plan
+from autoresearch.engine import confirming, measuring, proposing
+from autoresearch.engine.desk import Desk
+from autoresearch.ports import Lease, Researcher, Running
+
+LEASE = 30.0
+"""Seconds after which a silent worker's step is taken over."""
+BEAT = 5.0
+"""Seconds between heartbeats."""
+WAIT = 0.05
+"""Seconds between looks at the record while others hold all that is due."""
+
+
+class Worker:
+    """One worker on one study."""
+
+    def __init__(self, desk: Desk, name: str, *, limits: Callable[[StudyState], Limits]) -> None:
+        """`limits` is asked before each plan."""
+        self.state = StudyState()
+        self._desk, self._name, self._limits = desk, name, limits
+        self._researcher: Researcher | None = None
+        self._leaving = threading.Event()
+        self._running: Running | None = None
+
+    def leave(self, *, now: bool = False) -> None:
+        """End after the present step, or `now`: what is under way is stopped and stays due."""
+        self._leaving.set()
+        if now and (running := self._running) is not None:
+            running.stop()
+        self._stopped_now = now
+
+    _stopped_now = False
+
+    def work(self) -> str:
+        """Work until nothing is due, or until told to leave. Returns why it ended."""
+        desk, began = self._desk, time.monotonic()
+        self.catch_up()
+        desk.ledger.record([e.WorkerJoined(worker=self._name, sandbox=desk.sandbox, safe=desk.safe)])
+        try:
+            while not self._leaving.is_set():
+                if self._once():
+                    return self.state.reason or "nothing is due"
+            return "told to leave"
+        finally:
+            desk.ledger.record([e.WorkerLeft(worker=self._name, seconds=time.monotonic() - began)])
+
+    def catch_up(self) -> bool:
+        """Fold what was recorded since; whether there was anything."""
+        news = self._desk.ledger.events(after=self.state.seq)
+        for recorded in news:
+            fold(self.state, recorded)
+        return bool(news)
+
+    def _once(self) -> bool:
+        """One round of the loop; whether nothing is due any more."""
+        self.catch_up()
+        due = plan(self.state, self._limits(self.state))
+        if due.decision:
+            if self._desk.ledger.record(due.decision) is None and not self.catch_up():
+                names = ", ".join(type(event).__name__ for event in due.decision)
+                raise LedgerError(f"the ledger refuses {names} although nothing else was recorded; run `doctor`")
+            return False
+        for step in due.steps:
+            if (lease := self._desk.ledger.claim(step.key, self._name, LEASE)) is not None:
+                self._take(step, lease)
+                return False
+        if due.steps:
+            time.sleep(WAIT)
+        return due.finished
+
+    def _take(self, step: Step, lease: Lease) -> None:
+        if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
+            self._desk.ledger.release(lease)
+            return
+        heart = Heart(self._desk, lease, on_lost=self._stop_running)
+        try:
+            with heart:
+                events = self._perform(step)
+            if not (self._leaving.is_set() and self._stopped_now):
+                self._desk.ledger.record(events, lease=lease)
+                if step.run is not None and not isinstance(events[0], e.RunEnded):
+                    measuring.put_away(self._desk, step.run)
+        except LostLease:
+            pass  # another worker has taken the step over: what was done here is dropped
+        except CorruptRecord:
+            raise
+        except InfraError as error:
+            self._failed(step, str(error))
+        except Exception:
+            self._failed(step, traceback.format_exc(limit=-4))
+        finally:
+            self._running = None
+            self._desk.ledger.release(lease)
+
+    def _failed(self, step: Step, reason: str) -> None:
+        self._desk.ledger.record([e.StepFailed(step=step.key, reason=reason[-2000:])])
+
+    def _perform(self, step: Step) -> tuple[e.Event, ...]:
+        desk, state = self._desk, self.state
+        match step.kind:
+            case StepKind.PROPOSE if step.trial is not None:
+                if self._researcher is None:
+                    self._researcher = desk.researcher()
+                return proposing.propose(desk, state, step.trial, self._researcher)
+            case StepKind.EXECUTE if step.run is not None:
+                return (measuring.execute(desk, step.run, watch=self._watch),)
+            case StepKind.SCORE if step.run is not None:
+                return (measuring.score(desk, state, step.run, step.purpose),)
+            case StepKind.SPLIT if step.round is not None:
+                return confirming.split(desk, state, step.round)
+            case StepKind.COMPOSE if step.round is not None:
+                return confirming.compose(desk, state, step.round)
+        raise LedgerError(f"no worker knows how to perform {step}")
+
+    def _watch(self, running: Running) -> None:
+        self._running = running
+        if self._stopped_now:
+            running.stop()
+
+    def _stop_running(self) -> None:
+        if (running := self._running) is not None:
+            running.stop()
+
+
+class Heart:
+    """Extends a lease while its step is performed; when it is lost, says so once."""
+
+    def __init__(self, desk: Desk, lease: Lease, *, on_lost: Callable[[], None]) -> None:
+        """Nothing beats before `__enter__`."""
+        self._desk, self._lease, self._on_lost = desk, lease, on_lost
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._started = False
+
+    def __enter__(self) -> "Heart":
+        self._timer = threading.Timer(BEAT, self._beat)
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._timer.cancel()
+
+    def _beat(self) -> None:
+        while not self._done.is_set():
+            try:
+                self._desk.ledger.extend(self._lease, LEASE)
+            except LostLease:
+                self._on_lost()
+                return
+            self._done.wait(BEAT)
