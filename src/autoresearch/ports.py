@@ -192,6 +192,23 @@ class Researcher(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResearcherContext:
+    """What a researcher's factory gets: the spec's `[researcher]` table and the means to start programs."""
+
+    editable: tuple[str, ...]
+    constants: tuple[str, ...] | None = None
+    command: tuple[str, ...] = ()
+    script: Path | None = None
+    budget: Budget
+    network: bool = False
+    mounts: tuple[Mount, ...] = ()
+    masked: tuple[Path, ...] = ()
+    executor: Executor
+    scratch: Path
+    """A directory of its own, kept for the life of the study."""
+
+
 # ---------------------------------------------------------------- the ledger
 
 

@@ -477,7 +477,7 @@ def _(event: e.RoundSettled, state: StudyState) -> None:
     state.confirmed_tree = state.rounds[number - 1].confirmed or state.confirmed_tree
     state.final_held = state.rounds[number - 1].reason == FINAL
     state.headline_due |= state.confirmed_tree != before
-    _forget(state, {cell.tree for cell in state.rounds[number - 1].cells if cell.tree})
+    _forget(state, {before} | {cell.tree for cell in state.rounds[number - 1].cells if cell.tree})
     state.rounds[number - 1] = replace(state.rounds[number - 1], cells=())
 
 

@@ -10,16 +10,18 @@ import traceback
 from collections.abc import Callable
 
 from autoresearch.domain import events as e
-from autoresearch.domain.errors import CorruptRecord, InfraError, LedgerError, LostLease
+from autoresearch.domain.errors import InfraError, LedgerError, LostLease
 from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.plan import Limits, Step, StepKind, plan
 from autoresearch.engine import confirming, measuring, proposing
 from autoresearch.engine.desk import Desk
 from autoresearch.ports import Lease, Researcher, Running
 
+PRESENCE = "worker:"
+"""Step keys under which workers hold a lease as long as they live: who is at work on this study."""
 LEASE = 30.0
 """Seconds after which a silent worker's step is taken over."""
-BEAT = 5.0
+BEAT = 2.0
 """Seconds between heartbeats."""
 WAIT = 0.05
 """Seconds between looks at the record while others hold all that is due."""
@@ -34,29 +36,35 @@ class Worker:
         self._desk, self._name, self._limits = desk, name, limits
         self._researcher: Researcher | None = None
         self._leaving = threading.Event()
+        self._dropped = threading.Event()
         self._running: Running | None = None
 
     def leave(self, *, now: bool = False) -> None:
         """End after the present step, or `now`: what is under way is stopped and stays due."""
         self._leaving.set()
-        if now and (running := self._running) is not None:
-            running.stop()
-        self._stopped_now = now
-
-    _stopped_now = False
+        if now:
+            self._drop()
 
     def work(self) -> str:
-        """Work until nothing is due, or until told to leave. Returns why it ended."""
+        """Work until nothing is due, or until told to leave. Returns why it ended.
+
+        Raises `LedgerError` when the record cannot be written or read.
+        """
         desk, began = self._desk, time.monotonic()
         self.catch_up()
+        presence = desk.ledger.claim(f"{PRESENCE}{self._name}", self._name, LEASE)
         desk.ledger.record([e.WorkerJoined(worker=self._name, sandbox=desk.sandbox, safe=desk.safe)])
         try:
-            while not self._leaving.is_set():
-                if self._once():
-                    return self.state.reason or "nothing is due"
+            with Heart(desk, presence, beat=self._listen):
+                while not self._leaving.is_set():
+                    if self._once():
+                        return self.state.reason or "nothing is due"
             return "told to leave"
         finally:
-            desk.ledger.record([e.WorkerLeft(worker=self._name, seconds=time.monotonic() - began)])
+            left = e.WorkerLeft(worker=self._name, seconds=time.monotonic() - began)
+            desk.ledger.record([left])
+            if presence is not None:
+                desk.ledger.release(presence)
 
     def catch_up(self) -> bool:
         """Fold what was recorded since; whether there was anything."""
@@ -83,20 +91,21 @@ class Worker:
         return due.finished
 
     def _take(self, step: Step, lease: Lease) -> None:
-        if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
-            self._desk.ledger.release(lease)
-            return
-        heart = Heart(self._desk, lease, on_lost=self._stop_running)
+        """Perform a claimed step, unless somebody did so between our look at the record and the claim."""
+        ledger = self._desk.ledger
         try:
-            with heart:
+            if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
+                return
+            self._dropped.clear()
+            with Heart(self._desk, lease, lost=self._drop):
                 events = self._perform(step)
-            if not (self._leaving.is_set() and self._stopped_now):
-                self._desk.ledger.record(events, lease=lease)
-                if step.run is not None and not isinstance(events[0], e.RunEnded):
+            if not self._dropped.is_set():
+                ledger.record(events, lease=lease)
+                if step.kind is StepKind.SCORE and step.run is not None:
                     measuring.put_away(self._desk, step.run)
         except LostLease:
-            pass  # another worker has taken the step over: what was done here is dropped
-        except CorruptRecord:
+            return  # another worker has taken the step over: what was done here is dropped
+        except LedgerError:
             raise
         except InfraError as error:
             self._failed(step, str(error))
@@ -104,7 +113,7 @@ class Worker:
             self._failed(step, traceback.format_exc(limit=-4))
         finally:
             self._running = None
-            self._desk.ledger.release(lease)
+            ledger.release(lease)
 
     def _failed(self, step: Step, reason: str) -> None:
         self._desk.ledger.record([e.StepFailed(step=step.key, reason=reason[-2000:])])
@@ -128,27 +137,40 @@ class Worker:
 
     def _watch(self, running: Running) -> None:
         self._running = running
-        if self._stopped_now:
+        if self._dropped.is_set():
             running.stop()
 
-    def _stop_running(self) -> None:
+    def _drop(self) -> None:
+        """Stop what is under way; nothing of it is recorded."""
+        self._dropped.set()
         if (running := self._running) is not None:
             running.stop()
 
+    def _listen(self) -> None:
+        """Heed a stop that does not wait for the end of the present step."""
+        news = self._desk.ledger.events(after=self.state.seq)
+        if any(isinstance(recorded.event, e.StopRequested) and recorded.event.now for recorded in news):
+            self._drop()
+
 
 class Heart:
-    """Extends a lease while its step is performed; when it is lost, says so once."""
+    """Extends a lease for as long as its `with` block lasts; says so when it is lost. None beats without a lease."""
 
-    def __init__(self, desk: Desk, lease: Lease, *, on_lost: Callable[[], None]) -> None:
-        """Nothing beats before `__enter__`."""
-        self._desk, self._lease, self._on_lost = desk, lease, on_lost
+    def __init__(
+        self,
+        desk: Desk,
+        lease: Lease | None,
+        *,
+        lost: Callable[[], None] | None = None,
+        beat: Callable[[], None] | None = None,
+    ) -> None:
+        """`lost` is called once when the lease is gone, `beat` at every heartbeat; both from another thread."""
+        self._desk, self._lease, self._lost, self._on_beat = desk, lease, lost, beat
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self._started = False
-
-    def __enter__(self) -> "Heart":
         self._timer = threading.Timer(BEAT, self._beat)
         self._timer.daemon = True
+
+    def __enter__(self) -> "Heart":
         self._timer.start()
         return self
 
@@ -159,8 +181,12 @@ class Heart:
     def _beat(self) -> None:
         while not self._done.is_set():
             try:
-                self._desk.ledger.extend(self._lease, LEASE)
+                if self._lease is not None:
+                    self._desk.ledger.extend(self._lease, LEASE)
             except LostLease:
-                self._on_lost()
+                if self._lost is not None and not self._done.is_set():
+                    self._lost()
                 return
+            if self._on_beat is not None:
+                self._on_beat()
             self._done.wait(BEAT)

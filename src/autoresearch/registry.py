@@ -1,0 +1,49 @@
+"""Names to factories: built in, from an entry point ``autoresearch.<kind>``, or by dotted path ``package.module:name``.
+
+Nothing is imported before it is asked for.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from autoresearch.domain.errors import UsageError
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "researcher": {
+        "tune": "autoresearch.adapters.researchers.tune:make",
+        "mutate": "autoresearch.adapters.researchers.mutate:make",
+        "command": "autoresearch.adapters.researchers.command:make",
+        "scripted": "autoresearch.adapters.researchers.scripted:make",
+    },
+}
+"""Factories by kind and name. A researcher's takes one `ports.ResearcherContext`."""
+
+
+def names(kind: str) -> list[str]:
+    """Every name known for a kind, sorted."""
+    return sorted({*BUILT_IN.get(kind, {}), *(entry.name for entry in entry_points(group=f"autoresearch.{kind}"))})
+
+
+def resolve(kind: str, name: str) -> Callable[..., Any]:
+    """The factory called `name`. Raises `UsageError` that lists the known names."""
+    if target := BUILT_IN.get(kind, {}).get(name):
+        return _load(kind, name, target)
+    for entry in entry_points(group=f"autoresearch.{kind}", name=name):
+        return _load(kind, name, entry.value)
+    if ":" in name:
+        return _load(kind, name, name)
+    raise UsageError(
+        f"there is no {kind} called {name!r}: use one of {', '.join(names(kind))}, "
+        f"install a package that offers it, or give a dotted path such as package.module:{name or 'name'}"
+    )
+
+
+def _load(kind: str, name: str, target: str) -> Callable[..., Any]:
+    module, _, attribute = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the {kind} {name!r} is at {target}, which does not load: {error}") from error
+    return found
