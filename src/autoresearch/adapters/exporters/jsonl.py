@@ -184,7 +184,7 @@ def write_record(events: Iterable[Recorded]) -> Iterator[str]:
 
 
 def read_record(lines: Iterable[str], *, source: str = "record.jsonl") -> Iterator[Recorded]:
-    """The events again. Raises `UsageError` for another format or version, `CorruptRecord` for a torn or changed line."""
+    """The events again. Raises `UsageError` for another format or version, `CorruptRecord` for a torn line."""
     head, last = False, 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -47,6 +47,8 @@ from autoresearch.domain.records import RunRow, TrialRow
 
 RUNG = "imported"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_SHORT = 16
+"""Characters of a tree's name that `RunKey.id` shows: they must differ."""
 _CONFIDENCE = 1.96
 """Standard errors to either side of an effect: a 95 % interval under normal noise."""
 
@@ -100,17 +102,18 @@ def _trials(log: ImportedLog) -> tuple[tuple[int, ImportedTrial], ...]:
 
 
 def _trees(log: ImportedLog) -> tuple[str, ...]:
-    """A distinct name of the tree of the base and of each trial: the commit's text where that is one."""
+    """A name of the tree of the base and of each trial, no two alike: the commit's text where that is possible."""
     base = _base(log)
     texts = ["baseline" if base is None else base.commit, *(row.commit for _, row in _trials(log))]
     seen: set[str] = set()
     trees: list[str] = []
     for number, text in enumerate(texts):
-        plain = _UNSAFE.sub("-", text)[:40].strip(".-")
-        tree = plain if plain and plain not in seen else f"{plain or 'row'}-{number}"
-        while tree in seen:
-            tree += "-"
-        seen.add(tree)
+        tree, suffix = _UNSAFE.sub("-", text)[:40].strip(".-"), f"-{number}"
+        if not tree or tree[:_SHORT] in seen:
+            tree = (tree or "row")[: _SHORT - len(suffix)] + suffix
+        while tree[:_SHORT] in seen:
+            tree = f"{len(seen)}-{tree}"[:_SHORT]
+        seen.add(tree[:_SHORT])
         trees.append(tree)
     return tuple(trees)
 

@@ -15,8 +15,8 @@ _SEED = frozenset({"seed", "seeds"})
 _AGAIN = frozenset({"rerun", "re-run", "rerunning", "repeat", "repeated", "remeasure", "re-measure", "again"})
 _FILLING = frozenset({
     "a", "another", "baseline", "best", "change", "changed", "code", "config", "current", "different", "from",
-    "incumbent", "new", "no", "of", "only", "other", "random", "rng", "same", "set", "swap", "the", "to", "try", "unchanged",
-    "with",
+    "incumbent", "new", "no", "of", "only", "other", "random", "rng", "same", "set", "swap", "the", "to", "try",
+    "unchanged", "with",
 })  # fmt: skip
 _WORD = re.compile(r"[a-z][a-z-]*")
 
