@@ -1,0 +1,1 @@
+"""Templates: studies that `init` copies into a new repository. Nothing here is imported; the files are data."""
