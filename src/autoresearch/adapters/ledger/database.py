@@ -1,0 +1,184 @@
+"""One connection to a ledger's SQLite file: statements, transactions, and what its errors mean.
+
+SQLAlchemy Core statements are compiled once and the driver runs their text: 3 µs a statement against 36 µs through
+SQLAlchemy's own execution (measured). Safe to use from several threads, one at a time; not across a fork.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.dialects import sqlite as dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql import ClauseElement
+
+from autoresearch.adapters.ledger import schema
+from autoresearch.domain.errors import CorruptRecord, InfraError, LedgerError
+
+Params = Mapping[str, Any]
+
+_SECONDS_BUSY = 60.0
+_WAL_BYTES = 4 << 20
+_DIALECT = dialect.dialect(paramstyle="named")
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT)
+_MACHINE = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space and resume",
+    sqlite3.SQLITE_IOERR: "the disk gave an error; check it and its free space, then resume",
+    sqlite3.SQLITE_READONLY: "the file or its file system is read-only; make it writable and resume",
+    sqlite3.SQLITE_BUSY: "another process holds it; end that process or wait",
+    sqlite3.SQLITE_LOCKED: "another process holds it; end that process or wait",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its permissions and its directory's",
+    sqlite3.SQLITE_PERM: "permission is denied; check its owner",
+}
+
+
+class Database:
+    """A connection in autocommit mode; `write` opens the only transactions that change anything."""
+
+    def __init__(self, path: Path, *, read_only: bool = False, durable: bool = True) -> None:
+        """Connect to the existing file `path`. Raises `LedgerError` when there is none."""
+        if not path.is_file():
+            raise LedgerError(f"there is no ledger at {path}; `autoresearch run` begins one")
+        self.path = path
+        self._lock = threading.RLock()
+        self._texts: dict[ClauseElement, tuple[str, Params]] = {}
+        with self.errors():
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
+                uri=True,
+                timeout=_SECONDS_BUSY,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+            self._configure(read_only=read_only, durable=durable)
+
+    def _configure(self, *, read_only: bool, durable: bool) -> None:
+        pragmas = ["foreign_keys=ON", f"synchronous={'FULL' if durable else 'OFF'}", f"journal_size_limit={_WAL_BYTES}"]
+        if not read_only:
+            pragmas.insert(0, f"journal_mode={'WAL' if durable else 'OFF'}")
+        try:
+            for pragma in pragmas:
+                self._connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the write-ahead log back into the file."""
+        with self._lock:
+            self._connection.close()
+
+    def rows(self, statement: ClauseElement, params: Params | None = None) -> sqlite3.Cursor:
+        """Run a statement; its rows as they come. Not while another thread runs statements: see `all` for that."""
+        text, constants = self._compiled(statement)
+        return self._connection.execute(text, {**constants, **params} if params else constants)
+
+    def all(self, statement: ClauseElement, params: Params | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement; all its rows."""
+        with self._lock, self.errors():
+            return self.rows(statement, params).fetchall()
+
+    def one(self, statement: ClauseElement, params: Params | None = None) -> tuple[Any, ...] | None:
+        """Run a statement; its first row, or None."""
+        with self._lock, self.errors():
+            cursor = self.rows(statement, params)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            cursor.close()  # else the statement, and with it a read transaction, stays open
+            return row
+
+    def run(self, statement: ClauseElement, *params: Params) -> None:
+        """Run a statement that returns nothing once for each of `params`."""
+        text, constants = self._compiled(statement)
+        self._connection.executemany(text, [{**constants, **each} for each in params] if constants else params)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """A transaction that holds the write lock from its start; any exception undoes it."""
+        with self._lock, self.errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: all reads inside see the record at one instant."""
+        with self._lock, self.errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def has_tables(self) -> bool:
+        """Whether the file holds a schema at all."""
+        with self._lock, self.errors():
+            return self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+    def has_table(self, name: str) -> bool:
+        """Whether the file holds a table of this name."""
+        with self._lock, self.errors():
+            question = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+            return self._connection.execute(question, (name,)).fetchone() is not None
+
+    def create_tables(self, tables: Sequence[Any]) -> None:
+        """Create tables and their indexes, inside a `write`."""
+        for table in tables:
+            self._connection.execute(str(CreateTable(table).compile(dialect=_DIALECT)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                self._connection.execute(str(CreateIndex(index).compile(dialect=_DIALECT)))
+
+    def copy_to(self, path: Path) -> None:
+        """A consistent copy while others go on writing; `path` appears when it is whole."""
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        touch(draft)
+        try:
+            with self._lock, self.errors():
+                target = sqlite3.connect(draft)
+                try:
+                    self._connection.backup(target)
+                finally:
+                    target.close()
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Say what SQLite's errors mean: `InfraError` for the machine's faults, `CorruptRecord` for a damaged file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGED:
+                raise CorruptRecord(f"{self.path} is damaged ({error}); put a backup in its place") from error
+            if code in _MACHINE:
+                raise InfraError(f"the ledger {self.path} cannot be used ({error}): {_MACHINE[code]}") from error
+            raise
+
+    def _compiled(self, statement: ClauseElement) -> tuple[str, Params]:
+        """The statement's text, and the parameters that are part of it."""
+        found = self._texts.get(statement)
+        if found is None:
+            compiled = statement.compile(dialect=_DIALECT)
+            constants = {name: value for name, value in compiled.params.items() if value is not None}
+            found = self._texts[statement] = str(compiled), constants
+        return found
+
+
+def touch(path: Path) -> None:
+    """Make an empty file that only its owner can read, unless it exists; SQLite gives its side files the same mode."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def all_tables() -> Sequence[Any]:
+    """The tables of the present schema, in the order of creation."""
+    return schema.METADATA.sorted_tables
