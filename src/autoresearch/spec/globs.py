@@ -31,6 +31,8 @@ def escapes(glob: str) -> str:
 def _forms(glob: str) -> tuple[tuple[str, ...], ...]:
     """The glob as segments; one that ends in a plain name also as all that lies below it."""
     parts = _segments(glob)
+    if parts and parts[-1] == "**":  # at the end it stands for at least one segment
+        return ((*parts[:-1], "*", "**"),)
     return (parts, (*parts, "**")) if parts and not set("*?") & set(parts[-1]) else (parts,)
 
 

@@ -52,7 +52,7 @@ def array(values: tuple[str, ...]) -> str:
 
 
 def _top(answers: Answers) -> list[str]:
-    notes = [f"# {' '.join(note.split())}" for note in answers.notes]
+    notes = ["# " + "".join(sign for sign in " ".join(note.split()) if sign.isprintable()) for note in answers.notes]
     return ["# The study's spec. Every key: docs/reference/spec.md, or `autoresearch init --help`.", *notes]
 
 

@@ -222,7 +222,7 @@ class Spec(Section):
 
     def __eq__(self, other: Any) -> bool:
         """Equal when every key is, whatever the text."""
-        return isinstance(other, Spec) and self.model_dump() == other.model_dump()
+        return isinstance(other, Spec) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
         """By the study's name."""
