@@ -120,6 +120,8 @@ class StudyState:
         """Before the first event."""
         self.seq = 0
         self._study: Study | None = None
+        self.spec = ""
+        self.program = ""
         self.epoch = -1
         self.fingerprint = ""
         self.control = Control.RUNNING
@@ -229,7 +231,7 @@ def _on(kind: type[Any]) -> Callable[[Callable[[Any, StudyState], None]], Callab
 
 @_on(e.StudyCreated)
 def _(event: e.StudyCreated, state: StudyState) -> None:
-    state._study = event.study
+    state._study, state.spec, state.program = event.study, event.spec, event.program
     tree = event.study.base_tree
     state.kept[BASE] = KeptTrial(number=BASE, parent=BASE, tree=tree, hypothesis="base", standing=Standing.NONE)
     state.confirmed_tree = tree
@@ -237,7 +239,7 @@ def _(event: e.StudyCreated, state: StudyState) -> None:
 
 @_on(e.StudyAmended)
 def _(event: e.StudyAmended, state: StudyState) -> None:
-    state._study = event.study
+    state._study, state.spec, state.program = event.study, event.spec, event.program
 
 
 @_on(e.EpochOpened)

@@ -1,1 +1,1 @@
-"""Package `interfaces/cli`."""
+"""The command line: one module per group of commands, all output through `output`."""

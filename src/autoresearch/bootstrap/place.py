@@ -1,0 +1,58 @@
+"""Where things are: the user's repository, its spec, and the state directory of a study.
+
+State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: no `git status` shows it, no `git clean` takes it.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.adapters.git.repository import Repository
+from autoresearch.domain.errors import UsageError
+from autoresearch.spec import FILE, Spec, load_spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The user's repository, and where its studies keep their state."""
+
+    repository: Repository
+    top: Path
+    """Top level of the working tree."""
+    state: Path
+    """``<git common dir>/autoresearch``."""
+
+    def of(self, study: str) -> Path:
+        """State directory of a study."""
+        return self.state / study
+
+    def ledger(self, study: str) -> Path:
+        """Its ledger file."""
+        return self.of(study) / "ledger.db"
+
+    def runs(self, study: str) -> Path:
+        """Directory of its runs' logs and artifacts."""
+        return self.of(study) / "runs"
+
+    def key(self, study: str) -> bytes:
+        """The key that seals its hash chains, made when missing."""
+        path = self.of(study) / "key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return path.read_bytes()
+
+
+def locate(directory: Path) -> Place:
+    """The repository around `directory`. Raises `UsageError` outside of one."""
+    repository = Repository.find(directory)
+    return Place(repository=repository, top=repository.top, state=repository.common_dir / "autoresearch")
+
+
+def spec_of(place: Place) -> Spec:
+    """The repository's spec. Raises `SpecError`, and `UsageError` that names `init` when there is none."""
+    path = place.top / FILE
+    if not path.exists():
+        raise UsageError(f"{path} is not there: run `autoresearch init` in {place.top} to write one")
+    return load_spec(path)

@@ -1,0 +1,270 @@
+"""A study put together: created from a spec, opened for work, or opened for reading only.
+
+`create` writes the first events; `open_session` brings the record up to date with the spec and builds the desk.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autoresearch.adapters.execution.choose import best_sandbox
+from autoresearch.adapters.execution.front import overlay_supported
+from autoresearch.adapters.execution.local import LocalExecutor
+from autoresearch.adapters.execution.masks import expand_masks
+from autoresearch.adapters.git.globs import matches
+from autoresearch.adapters.git.store import GitStore
+from autoresearch.adapters.ledger import SqlLedger, SqlRecord, open_ledger, open_record
+from autoresearch.adapters.scoring.command import CommandScorer, Entry, Sealed
+from autoresearch.adapters.scoring.printed import PrintedScorer
+from autoresearch.bootstrap.fingerprint import changed, fingerprint, written
+from autoresearch.bootstrap.place import Place
+from autoresearch.domain import events as e
+from autoresearch.domain.errors import UsageError
+from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.model import Budget, Clock, Source, Study
+from autoresearch.engine.desk import Conditions, Desk
+from autoresearch.ports import Executor, Mount, Researcher, ResearcherContext, Sandbox, Scorer
+from autoresearch.registry import resolve
+from autoresearch.spec import (
+    Spec,
+    budget,
+    error_at,
+    goal,
+    guards,
+    metric,
+    program_text,
+    rungs,
+    spec_text,
+    stop,
+    threads,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A study opened for work."""
+
+    place: Place
+    spec: Spec
+    study: Study
+    ledger: SqlLedger
+    store: GitStore
+    sandbox: Sandbox
+    desk: Desk
+
+    def state(self) -> StudyState:
+        """The state as of now, folded from the whole record."""
+        return folded(self.ledger)
+
+
+def studies(place: Place) -> list[str]:
+    """Names of the studies that have a record here."""
+    if not place.state.is_dir():
+        return []
+    return sorted(path.parent.name for path in place.state.glob("*/ledger.db"))
+
+
+def folded(ledger: SqlLedger) -> StudyState:
+    """The state of a study from its record."""
+    state = StudyState()
+    for recorded in ledger.events():
+        fold(state, recorded)
+    return state
+
+
+def open_record_of(place: Place, study: str) -> SqlRecord:
+    """A study's record for reading. Raises `UsageError` when there is none."""
+    if not place.ledger(study).exists():
+        known = ", ".join(studies(place)) or "none yet"
+        raise UsageError(f"there is no record of a study {study!r} (known: {known}); `autoresearch run` begins one")
+    return open_record(place.ledger(study))
+
+
+def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
+    """Begin a study from HEAD: base tree into the trusted store, first events into the ledger.
+
+    Raises `UsageError` when tracked files have uncommitted changes, or a branch named `autoresearch` is in the way.
+    """
+    repository, name = place.repository, spec.study.name
+    repository.refuse_dirty(except_for=("autoresearch.toml", spec.study.program))
+    repository.refuse_branch_clash()
+    base = repository.head()
+    directory = place.of(name)
+    place.key(name)
+    with GitStore(directory, object_format=repository.object_format) as store:
+        tree = repository.import_base(store, base)
+        if missing := [glob for glob in spec.workspace.editable if not store.any_match(tree, (glob,))]:
+            raise error_at(
+                spec, "workspace.editable", f"{missing[0]!r} matches no file of the base commit {base[:10]}."
+            )
+    study = study_of(spec, base_commit=base, base_tree=tree, seed=secrets.randbits(63) if seed is None else seed)
+    with contextlib.closing(open_ledger(place.ledger(name), place.key(name), create=True)) as ledger:
+        created = e.StudyCreated(study=study, spec=spec_text(spec), program=program_text(spec, place.top))
+        ledger.record([created])
+
+
+def study_of(spec: Spec, *, base_commit: str, base_tree: str, seed: int) -> Study:
+    """The study that a spec describes."""
+    return Study(
+        name=spec.study.name,
+        goal=goal(spec),
+        base_commit=base_commit,
+        base_tree=base_tree,
+        seed=seed,
+        metric=metric(spec),
+        guards=guards(spec),
+        rungs=rungs(spec),
+        acceptance=spec.acceptance.rule,
+        policy=spec.search.policy,
+        researcher=spec.researcher.kind,
+        stop=stop(spec),
+        holdout=bool(spec.score and spec.score.holdout),
+    )
+
+
+@contextlib.contextmanager
+def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Session]:
+    """Open a created study for work. With `amend`, record what changed in the spec, the inputs or the machine."""
+    name = spec.study.name
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(contextlib.closing(open_ledger(place.ledger(name), place.key(name))))
+        sandbox = best_sandbox()
+        store = stack.enter_context(
+            GitStore(place.of(name), overlay=overlay(sandbox), object_format=place.repository.object_format)
+        )
+        store.sweep()
+        program = program_text(spec, place.top)
+        if amend:
+            bring_up_to_date(place, spec, ledger, sandbox, program)
+        study = folded(ledger).study
+        executor = LocalExecutor(sandbox)
+        scorer = stack.enter_context(scorer_of(place, spec, study, store, executor))
+        desk = Desk(
+            ledger=ledger,
+            record=ledger,
+            store=store,
+            executor=executor,
+            scorer=scorer,
+            researcher=lambda: researcher_of(place, spec, executor),
+            matches=matches,
+            conditions=conditions_of(place, spec),
+            runs=place.runs(name),
+            program=program,
+            sandbox=sandbox.name,
+            safe=sandbox.safe,
+        )
+        yield Session(place=place, spec=spec, study=study, ledger=ledger, store=store, sandbox=sandbox, desk=desk)
+
+
+def overlay(sandbox: Sandbox) -> bool:
+    """Whether the sandbox can show a workspace as an overlay over a kept checkout."""
+    return sandbox.safe and overlay_supported()
+
+
+def bring_up_to_date(place: Place, spec: Spec, ledger: SqlLedger, sandbox: Sandbox, program: str) -> None:
+    """Record a changed spec as an amendment, and changed conditions of measurement as a new epoch."""
+    state = folded(ledger)
+    old = state.study
+    new = study_of(spec, base_commit=old.base_commit, base_tree=old.base_tree, seed=old.seed)
+    if new != old or spec_text(spec) != state.spec or program != state.program:
+        ledger.record([e.StudyAmended(study=new, spec=spec_text(spec), program=program)])
+    parts = fingerprint(spec, inputs_of(place, spec), sandbox.name)
+    if differing := changed(state.fingerprint, parts):
+        reason = "created" if state.epoch < 0 else "changed: " + ", ".join(differing)
+        ledger.record([e.EpochOpened(epoch=state.epoch + 1, fingerprint=written(parts), reason=reason)])
+
+
+def inputs_of(place: Place, spec: Spec) -> list[Path]:
+    """The declared inputs, absolute. Raises `SpecError` for one that is not there."""
+    found = []
+    for index, text in enumerate(spec.run.inputs):
+        path = Path(text.removesuffix("/**")).expanduser()
+        path = path if path.is_absolute() else place.top / path
+        if not path.exists():
+            raise error_at(spec, "run.inputs", f"{text!r} (number {index + 1}) is not there: {path}.")
+        found.append(path)
+    return found
+
+
+def mounts_of(place: Place, spec: Spec) -> tuple[Mount, ...]:
+    """Inputs as mounts: those inside the repository appear at the same relative place in the workspace."""
+    mounts = []
+    for path in inputs_of(place, spec):
+        inside = path.is_relative_to(place.top)
+        mounts.append(Mount(source=path, target=str(path.relative_to(place.top)) if inside else None))
+    return tuple(mounts)
+
+
+def masked_of(spec: Spec) -> tuple[Path, ...]:
+    """Hidden files that lie outside the repository."""
+    return expand_masks([glob for glob in spec.workspace.hidden if glob.startswith(("{stdlib}/", "/", "~"))])
+
+
+def hidden_of(spec: Spec) -> tuple[str, ...]:
+    """Hidden globs of the repository; a study's own spec is no secret, but a run has no use for it."""
+    return tuple(glob for glob in spec.workspace.hidden if not glob.startswith(("{stdlib}/", "/", "~")))
+
+
+def conditions_of(place: Place, spec: Spec) -> Conditions:
+    """What every run gets and must not see."""
+    rung = rungs(spec)[0]
+    return Conditions(
+        command=spec.run.command,
+        budget=rung.budget,
+        editable=spec.workspace.editable,
+        hidden=hidden_of(spec),
+        masked=masked_of(spec),
+        artifacts=spec.run.artifacts,
+        mounts=mounts_of(place, spec),
+        env=dict(rung.env),
+        network=spec.run.network,
+        threads=threads(spec),
+    )
+
+
+@contextlib.contextmanager
+def scorer_of(place: Place, spec: Spec, study: Study, store: GitStore, executor: Executor) -> Iterator[Scorer]:
+    """The scorer that the spec asks for."""
+    section = spec.score
+    if spec.metric.source is Source.STDOUT or section is None:
+        yield PrintedScorer(spec.metric.name)
+        return
+    run = rungs(spec)[0].budget
+    predict = section.predict and Entry(command=section.predict, budget=budget(spec, section.predict_budget))
+    sealed = Sealed(
+        score=Entry(
+            command=section.command, budget=replace(run, clock=Clock.WALL, wall_guard=None, seconds=section.budget)
+        ),
+        predict=predict or None,
+        base_tree=study.base_tree,
+        hidden=hidden_of(spec),
+        masked=masked_of(spec),
+        mounts=mounts_of(place, spec),
+        env=dict(rungs(spec)[0].env),
+        threads=threads(spec),
+    )
+    with contextlib.closing(CommandScorer(sealed, store, executor)) as scorer:
+        yield scorer
+
+
+def researcher_of(place: Place, spec: Spec, executor: Executor) -> Researcher:
+    """The researcher that the spec asks for. Raises `UsageError` for a name nobody offers."""
+    section = spec.researcher
+    scratch = place.of(spec.study.name) / "researcher"
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    context = ResearcherContext(
+        editable=spec.workspace.editable,
+        constants=section.constants,
+        command=section.command or (),
+        script=place.top / section.script if section.script else None,
+        budget=Budget(seconds=section.budget),
+        network=section.network,
+        mounts=mounts_of(place, spec),
+        masked=masked_of(spec),
+        executor=executor,
+        scratch=scratch,
+    )
+    made: Researcher = resolve("researcher", section.kind)(context)
+    return made
