@@ -75,19 +75,27 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Race:
-    """Screen on one reading, then fresh runs of whichever is less known until the effect is clear or hopeless."""
+    """Screen on one reading, then fresh runs of whichever is less known until the effect is clear or hopeless.
+
+    After n fresh runs a trial is kept at z + early / n standard errors and dropped below futile + rising * n: two lines
+    that close in on each other, as in a triangular test. The figures behind the defaults: decision page 0003.
+    """
 
     screen: float = 0.5
     """A first reading less than this many sigma above the incumbent is discarded at once."""
-    z: float = 2.3
-    """Standard errors above zero at which a trial is kept."""
+    z: float = 1.3
+    """Standard errors above zero at which a long race is won."""
+    early: float = 2.5
+    """What the bar is higher by after one fresh run; it falls as 1 / n."""
     futile: float = 0.5
-    """Standard errors below which a race ends as hopeless."""
-    most: int = 8
+    """Standard errors below which a race is lost at its start."""
+    rising: float = 0.1
+    """What that line rises by with every fresh run."""
+    most: int = 10
     """Fresh runs of one trial, at most."""
-    known: int = 2
+    known: int = 3
     """Readings of the incumbent without which nothing is compared."""
-    enough: int = 10
+    enough: int = 6
     """Readings of the incumbent after which it is not measured again."""
 
     def decide(self, evidence: Evidence) -> Verdict | MoreRuns:
@@ -112,12 +120,12 @@ class Race:
 
     def _raced(self, evidence: Evidence, effect: float, error: float, fresh: int, have: int) -> Verdict | MoreRuns:
         noise = evidence.noise
-        score, bar = effect / error, inflated(self.z, noise.dof)
-        seen = f"{effect:+.4g} after {fresh} fresh runs, z = {score:.2f}"
+        score, bar, floor = effect / error, self.z + self.early / fresh, self.futile + self.rising * fresh
+        seen = f"{effect:+.4g} after {fresh} fresh {'run' if fresh == 1 else 'runs'}, z = {score:.2f}"
         if score >= bar and effect >= evidence.min_effect:
             return _verdict(Outcome.KEEP, effect, error, noise, f"race: {seen} ≥ {bar:.2f}")
-        if score < self.futile:
-            return _verdict(Outcome.DISCARD, effect, error, noise, f"race: {seen} < {self.futile:.2f}, hopeless")
+        if score < floor:
+            return _verdict(Outcome.DISCARD, effect, error, noise, f"race: {seen} < {floor:.2f}, hopeless")
         if effect + 2 * error < evidence.min_effect:
             return _verdict(Outcome.DISCARD, effect, error, noise, f"race: {seen}, below the least effect that matters")
         if fresh >= self.most:

@@ -1,8 +1,8 @@
 """Confirmation: which of the kept changes hold up, from trees in which they are toggled together.
 
 Pure functions from counts and readings to designs, effects and outcomes; nothing here has seen a reading that the
-search used. A cell is one tree: the last confirmed tree plus the atoms that are on. Every run measures all atoms at once
-(Box, Hunter & Hunter, Statistics for Experimenters, ch. 5), so a round costs about the same however many they are.
+search used. A cell is one tree: the last confirmed tree plus the atoms that are on. Every run measures all atoms (Box,
+Hunter & Hunter, Statistics for Experimenters, ch. 5), so a round costs about the same however many they are.
 """
 
 import random
@@ -19,7 +19,7 @@ from autoresearch.domain.stats import Difference, Noise, benjamini_hochberg, int
 Cell = tuple[bool, ...]
 """One tree of a design: for each atom, whether it is on."""
 
-TRIES = 24
+TRIES = 48
 """Random balanced designs drawn, of which the most informative is taken."""
 
 
@@ -62,7 +62,7 @@ class AtomOutcome:
 
 def off_share(atoms: int) -> float:
     """Share of runs in which one atom is off: half for a single atom, towards a fifth for many."""
-    return 0.2 + 0.3 / max(atoms, 1)
+    return 0.2 + 0.6 / (max(atoms, 1) + 1)
 
 
 def design(*, atoms: int, runs: int, seed: int) -> tuple[Cell, ...]:
@@ -92,7 +92,7 @@ def runs_needed(*, atoms: int, ratio: float, level: float = 0.02, power: float =
         raise UsageError(f"an effect of {ratio} sigma can never be confirmed: give the least effect that matters")
     share = off_share(atoms)
     reach = z_quantile(1 - level) + z_quantile(power)
-    return max(least_runs(atoms), ceil((reach / ratio) ** 2 / (share * (1 - share))) + atoms)
+    return max(least_runs(atoms), ceil((reach / ratio) ** 2 / (share * (1 - share))) + 1 + atoms // 2)
 
 
 def estimate(*, cells: Sequence[Cell], gains: Sequence[float | None], noise: Noise) -> Effects:
@@ -138,19 +138,42 @@ def judge(effects: Effects, *, level: float, min_effect: float = 0.0, refute: fl
 class Schedule:
     """How the budget of runs is split between search and confirmation (decision page 0003)."""
 
-    share: float = 0.2
-    """Share of all runs that confirmation may use, headline included."""
-    false: float = 0.02
-    """Chance that a study without any gain claims something, over all its rounds together."""
+    share: float = 0.14
+    """Least share of all runs that goes to confirmation."""
+    most: float = 0.3
+    """Largest share, taken when the effects found are small beside the noise."""
+    luck: float = 0.65
+    """What is left on average of the effect by which a trial was kept: selection made it too good."""
+    false: float = 0.016
+    """Chance that a study without any gain claims something, over all its rounds together (2 % with a margin)."""
     headline: int = 2
     """Fresh runs of the base and of the confirmed-only tree each, at the end."""
     early: int = 12
     """Unconfirmed atoms at which an interim round may be held."""
 
 
-def reserve(schedule: Schedule, *, total: int) -> int:
-    """Runs of a study of `total` runs that the search must leave to confirmation; at least 8, at most half of all."""
-    return min(total // 2, max(8, round(schedule.share * total)))
+def reserve(schedule: Schedule, *, total: int, atoms: int = 0, ratio: float = 0.0) -> int:
+    """Runs of a study of `total` runs that the search must leave to confirmation, headline included; at most half.
+
+    `atoms` are kept and unsettled, `ratio` is their mean effect at their verdicts in sigma (ignored without atoms).
+    Enough to find such effects with a power of 0.8, within `share` and `most` of all runs.
+    """
+    found = round_size(schedule, atoms=atoms, ratio=ratio)
+    size = min(max(found, schedule.share * total), schedule.most * total)
+    return min(total // 2, round(size) + 2 * schedule.headline)
+
+
+def owed(schedule: Schedule, *, search: int, atoms: int = 0, ratio: float = 0.0) -> int:
+    """Runs that confirmation and headline deserve after a search of `search` runs, where no cap on runs says it."""
+    least, most = (share / (1 - share) * search for share in (schedule.share, schedule.most))
+    size = min(max(round_size(schedule, atoms=atoms, ratio=ratio), least), most)
+    return round(size) + 2 * schedule.headline
+
+
+def round_size(schedule: Schedule, *, atoms: int, ratio: float) -> int:
+    """Runs that find the effects to be expected of kept atoms with a power of 0.8 (see `reserve`)."""
+    expected = min(2.0, max(0.6, schedule.luck * ratio)) if atoms else 1.2
+    return runs_needed(atoms=max(atoms, 1), ratio=expected)
 
 
 def due(schedule: Schedule, *, atoms: int, used: int, spent: int) -> bool:
@@ -158,8 +181,8 @@ def due(schedule: Schedule, *, atoms: int, used: int, spent: int) -> bool:
 
     `used`: all runs so far; `spent`: those of earlier rounds.
     """
-    owed = schedule.share * used - spent
-    return atoms >= schedule.early and owed >= interim_size(schedule, atoms=atoms)
+    unspent = schedule.share * used - spent
+    return atoms >= schedule.early and unspent >= interim_size(schedule, atoms=atoms)
 
 
 def interim_size(schedule: Schedule, *, atoms: int) -> int:
