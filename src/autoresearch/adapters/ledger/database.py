@@ -39,12 +39,13 @@ _MACHINE = {
 class Database:
     """A connection in autocommit mode; `write` opens the only transactions that change anything."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Connect to the existing file `path`. Raises `LedgerError` when there is none."""
         if not path.is_file():
             raise LedgerError(f"there is no ledger at {path}; `autoresearch run` begins one")
         self.path = path
         self._lock = threading.RLock()
+        self._lasting = True
         self._texts: dict[ClauseElement, tuple[str, Params]] = {}
         with self.errors():
             self._connection = sqlite3.connect(
@@ -55,12 +56,12 @@ class Database:
                 check_same_thread=False,
                 cached_statements=256,
             )
-            self._configure(read_only=read_only, durable=durable)
+            self._configure(read_only=read_only)
 
-    def _configure(self, *, read_only: bool, durable: bool) -> None:
-        pragmas = ["foreign_keys=ON", f"synchronous={'FULL' if durable else 'OFF'}", f"journal_size_limit={_WAL_BYTES}"]
+    def _configure(self, *, read_only: bool) -> None:
+        pragmas = ["foreign_keys=ON", "synchronous=FULL", f"journal_size_limit={_WAL_BYTES}"]
         if not read_only:
-            pragmas.insert(0, f"journal_mode={'WAL' if durable else 'OFF'}")
+            pragmas.insert(0, "journal_mode=WAL")
         try:
             for pragma in pragmas:
                 self._connection.execute(f"PRAGMA {pragma}")
@@ -97,9 +98,15 @@ class Database:
         self._connection.executemany(text, [{**constants, **each} for each in params] if constants else params)
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """A transaction that holds the write lock from its start; any exception undoes it."""
+    def write(self, *, lasting: bool = True) -> Iterator[None]:
+        """A transaction that holds the write lock from its start; any exception undoes it.
+
+        One that is not `lasting` is whole after a kill, but may be gone after a power cut: it is not waited for.
+        """
         with self._lock, self.errors():
+            if lasting is not self._lasting:
+                self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+                self._lasting = lasting
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -13,10 +13,12 @@ from autoresearch.adapters.ledger.totals import Totals, counted
 from autoresearch.domain.codec import dump, load
 from autoresearch.domain.events import (
     Event,
+    HeadlineFailed,
     HeadlineJudged,
     RoundComposed,
     RoundJudged,
     RoundOpened,
+    RoundSettled,
     RoundSplit,
     RunEnded,
     RunMeasured,
@@ -27,8 +29,18 @@ from autoresearch.domain.lifecycle import TABLE
 from autoresearch.domain.model import RunKey
 from autoresearch.domain.records import RunRow, TrialRow, run_row, trial_row
 
-OF_ROUND = (RoundOpened, RoundSplit, RoundJudged, RoundComposed, HeadlineJudged)
-"""What happens at most once in each confirmation round."""
+OF_ROUND = (RoundOpened, RoundSplit, RoundJudged, RoundComposed, RoundSettled, HeadlineJudged, HeadlineFailed)
+"""Events of confirmation rounds."""
+
+
+def once_in_round(event: Event) -> str:
+    """What at most one event of a confirmation round may be: composed for an incumbent, given a headline, ..."""
+    match event:
+        case RoundComposed():
+            return f"{type(event).__name__} over {event.over}"
+        case HeadlineJudged() | HeadlineFailed():
+            return "Headline"
+    return type(event).__name__
 
 
 class Draft:
@@ -38,7 +50,6 @@ class Draft:
         self.seq = seq
         self.totals = totals
         self._database = database
-        self._stored = totals
         self._trials: dict[int, TrialRow | None] = {}
         self._runs: dict[str, RunRow | None] = {}
         self._rounds: dict[int, set[str]] = {}
@@ -64,7 +75,7 @@ class Draft:
         return self._runs[name]
 
     def steps_of_round(self, number: int) -> set[str]:
-        """Names of the events that confirmation round `number` would have had."""
+        """What confirmation round `number` would have had, as `once_in_round` calls it."""
         if number not in self._rounds:
             found = self._database.all(schema.GET_ROUND, {"number": number})
             self._rounds[number] = {kind for (kind,) in found}
@@ -85,13 +96,13 @@ class Draft:
                 self._runs[run.id] = run_row(run, event, at)
                 self._changed_runs.add(run.id)
         elif isinstance(event, OF_ROUND):
-            kind = type(event).__name__
+            kind = once_in_round(event)
             self.steps_of_round(event.round).add(kind)
             self._new_rounds.append({"round": event.round, "kind": kind, "seq": self.seq})
         self.totals = counted(self.totals, event, before, after)
 
     def flush(self) -> None:
-        """Write what changed."""
+        """Write what changed, except for the totals."""
         put_trials = [trial_columns(row) for number in sorted(self._new_trials) if (row := self._trials[number])]
         self._run(schema.PUT_TRIAL, put_trials)
         for number in sorted(self._changed_trials - self._new_trials):
@@ -106,8 +117,6 @@ class Draft:
                 changes = {"name": name, "status": columns["status"], "row": columns["row"]}
                 self._database.run(schema.SET_RUN, changes)
         self._run(schema.PUT_ROUND, self._new_rounds)
-        if self.totals is not self._stored:
-            self._database.run(schema.SET_TOTALS, {"totals": packed_totals(self.totals)})
 
     def _request(self, event: RunsRequested, at: float) -> None:
         for place, key in enumerate(event.runs, self.totals.runs + 1):

@@ -3,12 +3,16 @@
 A worker that planned from an older record is refused here; it reads on and plans again.
 """
 
-from autoresearch.adapters.ledger.draft import OF_ROUND, Draft
+from autoresearch.adapters.ledger.draft import OF_ROUND, Draft, once_in_round
 from autoresearch.domain import lifecycle
 from autoresearch.domain.events import (
     EpochOpened,
     Event,
+    HeadlineFailed,
+    HeadlineJudged,
+    RoundComposed,
     RoundOpened,
+    RoundSettled,
     RunEnded,
     RunMeasured,
     RunRefused,
@@ -71,4 +75,8 @@ def _round_fits(event: Event, number: int, draft: Draft) -> bool:
     done = draft.steps_of_round(number)
     if isinstance(event, RoundOpened):
         return number == draft.totals.round + 1
-    return RoundOpened.__name__ in done and type(event).__name__ not in done
+    if isinstance(event, RoundComposed) and event.over != draft.totals.incumbent:
+        return False
+    if RoundSettled.__name__ in done and not isinstance(event, HeadlineJudged | HeadlineFailed):
+        return False
+    return RoundOpened.__name__ in done and once_in_round(event) not in done

@@ -2,6 +2,7 @@
 
 A lease is alive while its end lies ahead by no more than twice its length (a clock set back must not freeze a step);
 one that ran out still counts as held until another worker takes it.
+No lease need outlast a power cut, as no worker does.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ def claim(database: Database, step: str, worker: str, seconds: float, now: float
     """Take the lease on `step` for `seconds`; None while another worker's is alive."""
     if _barred(database, step, worker, now):  # a look first: who waits for a step must not queue for the write lock
         return None
-    with database.write():
+    with database.write(lasting=False):
         if _barred(database, step, worker, now):
             return None
         found = database.one(schema.NEXT_TOKEN)
@@ -39,7 +40,7 @@ def claim(database: Database, step: str, worker: str, seconds: float, now: float
 
 def extend(database: Database, lease: Lease, seconds: float, now: float) -> None:
     """Move the lease's end to `seconds` from now. Raises `LostLease`."""
-    with database.write():
+    with database.write(lasting=False):
         change = {**_key(lease), "until": now + seconds, "seconds": seconds}
         if database.one(schema.SET_LEASE, change) is None:
             raise lost(lease)
@@ -47,7 +48,7 @@ def extend(database: Database, lease: Lease, seconds: float, now: float) -> None
 
 def release(database: Database, lease: Lease) -> None:
     """Give the lease back; a lost one is ignored."""
-    with database.write():
+    with database.write(lasting=False):
         database.one(schema.DROP_LEASE, _key(lease))
 
 

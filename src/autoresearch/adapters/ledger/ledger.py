@@ -10,10 +10,11 @@ from typing import Any
 
 from autoresearch.adapters.ledger import chain, leases, migrations, schema, verify
 from autoresearch.adapters.ledger.database import Database, touch
-from autoresearch.adapters.ledger.draft import Draft, read_totals
+from autoresearch.adapters.ledger.draft import Draft, packed_totals, read_totals
 from autoresearch.adapters.ledger.fit import fits
 from autoresearch.adapters.ledger.packing import canonical, pack
 from autoresearch.adapters.ledger.record import SqlRecord, study_row
+from autoresearch.adapters.ledger.totals import Totals
 from autoresearch.domain.codec import dump
 from autoresearch.domain.errors import CorruptRecord, LedgerError
 from autoresearch.domain.events import Event
@@ -87,10 +88,11 @@ class SqlLedger(SqlRecord):
             self._database.run(schema.PUT_EVENT, *rows)
             draft.flush()
             seal = chain.seal_head(self._key, head)
-            self._database.run(schema.SET_HEAD, {"seq": head.seq, "head": head.hash, "mac": seal})
+            sums = packed_totals(draft.totals)
+            self._database.run(schema.SET_STUDY, {"seq": head.seq, "head": head.hash, "mac": seal, "totals": sums})
         return head.seq
 
-    def _head(self) -> tuple[chain.Head, Any]:
+    def _head(self) -> tuple[chain.Head, Totals]:
         """The end of the record and the totals. Raises `CorruptRecord`: a forged head must not be sealed over."""
         seq, hashed, mac, totals = study_row(self._database)
         head = chain.Head(seq=seq, hash=hashed)

@@ -96,7 +96,7 @@ SET_VERSION = sa.update(schema_version).values(version=_p("version"))
 
 GET_STUDY = sa.select(study.c.seq, study.c.head, study.c.mac, study.c.totals)
 PUT_STUDY = sa.insert(study)
-SET_HEAD = sa.update(study).values(seq=_p("seq"), head=_p("head"), mac=_p("mac"))
+SET_STUDY = sa.update(study).values(seq=_p("seq"), head=_p("head"), mac=_p("mac"), totals=_p("totals"))
 SET_TOTALS = sa.update(study).values(totals=_p("totals"))
 NEXT_TOKEN = sa.update(study).values(token=study.c.token + 1).returning(study.c.token)
 

@@ -84,13 +84,13 @@ def verify_projection(database: Database) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
         path = Path(folder, "fold.db")
         touch(path)
-        fold = Database(path, durable=False)
+        fold = Database(path)
         try:
-            with fold.write():
+            with fold.write(lasting=False):
                 migrations.create(fold)
                 fold.run(schema.PUT_STUDY, empty_study(b""))
             with database.snapshot():
-                with fold.write():
+                with fold.write(lasting=False):
                     findings = list(islice(replay(database, fold), MOST))
                 return findings + list(islice(_differences(database, fold), MOST - len(findings)))
         except CorruptRecord as error:
@@ -117,6 +117,7 @@ def replay(source: Database, target: Database) -> Iterator[str]:
         draft.flush()
         after = batch[-1][0]
         draft = Draft(target, after, draft.totals)
+    target.run(schema.SET_TOTALS, {"totals": packed_totals(draft.totals)})
 
 
 def _differences(database: Database, fold: Database) -> Iterator[str]:
@@ -133,7 +134,6 @@ def repair_projection(database: Database) -> None:
     with database.write():
         for table in schema.PROJECTION:
             database.run(schema.EMPTY[table.name], {})
-        database.run(schema.SET_TOTALS, {"totals": packed_totals(Totals())})
         for finding in replay(database, database):
             raise CorruptRecord(f"{database.path} cannot be repaired: {finding}; put a backup in its place")
 
