@@ -4,7 +4,6 @@ Lines of the log that do not read are counted and skipped, as its own readers do
 """
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from autoresearch.adapters.exporters.log import (
     ImportedLog,
     ImportedTrial,
     direction_of,
+    finite,
     guessed_direction,
     status_of,
 )
@@ -106,7 +106,8 @@ def _text(value: object) -> str:
     """A JSON value as text: strings as they are, the rest as JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()  # JSON can hold half a character, a ledger cannot
 
 
 def _real(value: object) -> float | None:
@@ -116,7 +117,7 @@ def _real(value: object) -> float | None:
         real = float(value)
     except OverflowError:
         return None
-    return real + 0.0 if math.isfinite(real) else None
+    return finite(real)
 
 
 def write_pi(log: ImportedLog) -> Iterator[str]:

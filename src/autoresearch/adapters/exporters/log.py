@@ -12,6 +12,9 @@ CRASHES = frozenset({"crash", "crashed", "error", "failed", "metric-error", "oom
 """Statuses whose number, if any, is a placeholder."""
 KEEPS = frozenset({"baseline", "keep", "kept"})
 
+LARGEST = 1e300
+"""A larger number is taken for none: differences and squares of it would overflow."""
+
 _HIGHER = ("acc", "score", "reward", "f1", "auc", "throughput", "per_sec", "r2", "sharpe", "pass_rate", "win_rate")
 
 
@@ -61,6 +64,11 @@ class ImportedLog:
         measured = [row for row in self.rows if row.value is not None]
         sign = 1 if self.direction is Direction.MINIMIZE else -1
         return min(measured, key=lambda row: sign * (row.value or 0.0), default=None)
+
+
+def finite(value: float) -> float | None:
+    """`value` (a negative zero as zero) if it is a number that can be reckoned with."""
+    return value + 0.0 if abs(value) <= LARGEST else None
 
 
 def status_of(text: str) -> str:

@@ -81,7 +81,7 @@ def within_noise(log: ImportedLog, sigma: float | None = None) -> NoiseReading:
     """
     shifts = () if sigma is not None else seed_shifts(log)
     if shifts:
-        sigma = math.sqrt(sum(shift.difference**2 for shift in shifts) / len(shifts) / 2)
+        sigma = math.hypot(*(shift.difference for shift in shifts)) / math.sqrt(2 * len(shifts))
     threshold = None if sigma is None else sigma * math.sqrt(2)
     return NoiseReading(sigma=sigma, threshold=threshold, shifts=shifts, keeps=_keeps(log, threshold))
 

@@ -3,7 +3,6 @@
 A crash is written there as ``0.000000`` and ``0.0``; here it has no value, on reading and until it is written again.
 """
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +11,7 @@ from autoresearch.adapters.exporters.log import (
     ImportedLog,
     ImportedTrial,
     direction_of,
+    finite,
     guessed_direction,
     status_of,
 )
@@ -38,7 +38,7 @@ def read_tsv(text: str, *, source: str = "results.tsv", direction: Direction | N
     rows: list[ImportedTrial] = []
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         line = line.removesuffix("\r")
-        if line.startswith("#"):
+        if line.startswith("#") and not (columns and "\t" in line):
             comments += [(m[1], m[2].strip())] if (m := _COMMENT.fullmatch(line)) else []
         elif not line.strip():
             continue
@@ -104,8 +104,7 @@ def _row(columns: tuple[str, ...], cells: list[str], place: int, where: str) -> 
 
 def number(text: str) -> float | None:
     """A finite number in ASCII digits; None for anything else."""
-    value = float(text) if _NUMBER.fullmatch(text) else math.nan
-    return value + 0.0 if math.isfinite(value) else None
+    return finite(float(text)) if _NUMBER.fullmatch(text) else None
 
 
 def write_tsv(log: ImportedLog) -> str:
@@ -117,7 +116,7 @@ def write_tsv(log: ImportedLog) -> str:
 def _written(log: ImportedLog) -> Iterator[str]:
     for row in log.rows:
         commit = row.commit if row.commit == "baseline" else row.commit[:7]
-        value = f"{row.value:.6f}" if row.value is not None else "0.000000"
+        value = f"{row.value:z.6f}" if row.value is not None else "0.000000"
         memory = f"{_memory(row):.1f}" if row.value is not None else "0.0"
         status = _status(row)
         yield "\t".join((one_line(commit), value, memory, status, one_line(row.description)))
