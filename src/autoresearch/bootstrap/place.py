@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.adapters.git.repository import Repository
+from autoresearch.adapters.git.repository import Repository, find, untracked
 from autoresearch.domain.errors import UsageError
 from autoresearch.spec import FILE, Spec, load_spec
 
@@ -34,6 +34,10 @@ class Place:
         """Directory of its runs' logs and artifacts."""
         return self.of(study) / "runs"
 
+    def untracked(self) -> tuple[str, ...]:
+        """New files of the working tree that git neither tracks nor ignores."""
+        return untracked(self.repository)
+
     def key(self, study: str) -> bytes:
         """The key that seals its hash chains, made when missing."""
         path = self.of(study) / "key"
@@ -46,8 +50,8 @@ class Place:
 
 def locate(directory: Path) -> Place:
     """The repository around `directory`. Raises `UsageError` outside of one."""
-    repository = Repository.find(directory)
-    return Place(repository=repository, top=repository.top, state=repository.common_dir / "autoresearch")
+    repository = find(directory)
+    return Place(repository=repository, top=repository.top, state=repository.state)
 
 
 def spec_of(place: Place) -> Spec:

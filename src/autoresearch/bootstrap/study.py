@@ -14,6 +14,7 @@ from autoresearch.adapters.execution.front import overlay_supported
 from autoresearch.adapters.execution.local import LocalExecutor
 from autoresearch.adapters.execution.masks import expand_masks
 from autoresearch.adapters.git.globs import matches
+from autoresearch.adapters.git.repository import base, dirty, import_base, refuse_branch_clash
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.adapters.ledger import SqlLedger, SqlRecord, open_ledger, open_record
 from autoresearch.adapters.scoring.command import CommandScorer, Entry, Sealed
@@ -28,6 +29,7 @@ from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import Executor, Mount, Researcher, ResearcherContext, Sandbox, Scorer
 from autoresearch.registry import resolve
 from autoresearch.spec import (
+    FILE,
     Spec,
     budget,
     error_at,
@@ -88,18 +90,20 @@ def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
     Raises `UsageError` when tracked files have uncommitted changes, or a branch named `autoresearch` is in the way.
     """
     repository, name = place.repository, spec.study.name
-    repository.refuse_dirty(except_for=("autoresearch.toml", spec.study.program))
-    repository.refuse_branch_clash()
-    base = repository.head()
-    directory = place.of(name)
-    place.key(name)
-    with GitStore(directory, object_format=repository.object_format) as store:
-        tree = repository.import_base(store, base)
-        if missing := [glob for glob in spec.workspace.editable if not store.any_match(tree, (glob,))]:
-            raise error_at(
-                spec, "workspace.editable", f"{missing[0]!r} matches no file of the base commit {base[:10]}."
-            )
-    study = study_of(spec, base_commit=base, base_tree=tree, seed=secrets.randbits(63) if seed is None else seed)
+    refuse_branch_clash(repository)
+    if changed_files := [path for path in dirty(repository) if path not in (FILE, spec.study.program)]:
+        raise UsageError(
+            f"tracked files have uncommitted changes ({', '.join(changed_files[:5])}): a study starts from a commit. "
+            "Commit or stash them, then run again"
+        )
+    commit = base(repository).commit
+    with GitStore(place.of(name), object_format=repository.object_format) as store:
+        tree = import_base(repository, store, commit)
+        for glob in spec.workspace.editable:
+            if not any(matches(path, (glob,)) for path in store.files(tree)):
+                message = f"{glob!r} matches no file of the base commit {commit[:10]}. Is it committed?"
+                raise error_at(spec, "workspace.editable", message)
+    study = study_of(spec, base_commit=commit, base_tree=tree, seed=secrets.randbits(63) if seed is None else seed)
     with contextlib.closing(open_ledger(place.ledger(name), place.key(name), create=True)) as ledger:
         created = e.StudyCreated(study=study, spec=spec_text(spec), program=program_text(spec, place.top))
         ledger.record([created])

@@ -15,7 +15,7 @@ from autoresearch.adapters.git.globs import globs
 from autoresearch.adapters.git.objects import Objects
 from autoresearch.adapters.git.packing import pack
 from autoresearch.adapters.git.places import Places, locked
-from autoresearch.adapters.git.trees import differences, find
+from autoresearch.adapters.git.trees import differences, find, leaves, leaves
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.domain.errors import InfraError
 from autoresearch.domain.model import Atom
@@ -108,6 +108,14 @@ class GitStore:
     def paths_touched(self, old: str, new: str) -> tuple[str, ...]:
         """Every path at which two trees differ."""
         return tuple(shown(path) for path, _, _ in differences(self.objects, old, new))
+
+    def files(self, tree: str) -> tuple[str, ...]:
+        """Every path of a tree that is no directory, in the tree's order."""
+        return tuple(shown(path) for path, _ in leaves(self.objects, tree))
+
+    def files(self, tree: str) -> tuple[str, ...]:
+        """Every path of a tree, sorted."""
+        return tuple(sorted(path for path, _ in leaves(self.objects, tree)))
 
     def read(self, tree: str, path: str) -> bytes:
         """A file of a tree. Raises `KeyError` for a path that is no regular file of it."""

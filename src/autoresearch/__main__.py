@@ -1,0 +1,5 @@
+"""``python -m autoresearch``: the command line."""
+
+from autoresearch.interfaces.cli.app import main
+
+main()

@@ -1,0 +1,346 @@
+"""Commands that work: `run`, `try`, `confirm`.
+
+Each opens a session, lets workers perform what is due, and says what came of it.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from autoresearch.adapters.ledger import open_record
+from autoresearch.bootstrap import Place, Session, create, open_session, spec_of
+from autoresearch.bootstrap.workers import own_name, present
+from autoresearch.domain import events as e
+from autoresearch.domain.errors import UsageError
+from autoresearch.domain.lineage import PERSON, Control, StudyState
+from autoresearch.domain.model import Move, Proposal, Source
+from autoresearch.domain.plan import Limits, stop_reason
+from autoresearch.engine.proposing import admitted
+from autoresearch.engine.worker import Worker
+from autoresearch.interfaces.cli.context import Json, here
+from autoresearch.interfaces.cli.live import Follower, View
+from autoresearch.interfaces.cli.output import emit, number, safe, say, signed, warn
+from autoresearch.interfaces.cli.reporting import write_report_of
+from autoresearch.spec import Spec
+
+Workers = Annotated[int | None, Parameter(name="--workers", help="Worker processes; default: the spec's.")]
+Seed = Annotated[int | None, Parameter(name="--seed", help="Seed of a study that begins now; default: random.")]
+
+
+def run(
+    *,
+    workers: Workers = None,
+    join: Annotated[bool, Parameter(negative="", help="Add a worker to the study that is already at work.")] = False,
+    seed: Seed = None,
+    hours: Annotated[float | None, Parameter(help="Open no trial after so many hours; default: the spec's.")] = None,
+    json: Json = False,
+) -> int:
+    """Search: propose, measure, keep what is better, confirm; goes on where it left off.
+
+    Ctrl-C once finishes the present step and leaves; twice stops at once. Nothing is lost either way.
+    """
+    if join:
+        die_with_controller()
+    place = here()
+    spec = spec_of(place)
+    began = begin(place, spec, seed=seed, workers=workers or spec.search.workers, join=join)
+    with began as (session, names):
+        reopen(session)
+        slots = max(workers or spec.search.workers, len(names) + 1)
+        ended = perform(session, slots=slots, spawn=0 if join else slots - 1, hours=hours, quiet=json or join)
+    if not join:
+        conclude(place, spec.study.name, json=json)
+    return ended
+
+
+@contextlib.contextmanager
+def begin(
+    place: Place, spec: Spec, *, seed: int | None = None, workers: int = 1, join: bool = False
+) -> Iterator[tuple[Session, list[str]]]:
+    """A session on the study, created when it has no record; and the names of the workers already there.
+
+    Raises `UsageError` when others are at work and `join` is not set, or when there is nobody to join.
+    """
+    if not place.ledger(spec.study.name).exists():
+        if join:
+            raise UsageError(f"there is no study {spec.study.name!r} at work to join: run without --join")
+        create(place, spec, seed=seed)
+    with open_session(place, spec, amend=not join) as session:
+        names = present(session.ledger)
+        if names and not join:
+            raise UsageError(
+                f"the study {spec.study.name!r} is at work already: {', '.join(map(who, names))}. "
+                "Join it with `autoresearch run --join`, or end it with `autoresearch stop`"
+            )
+        yield session, names
+
+
+def who(name: str) -> str:
+    """A worker's name for people."""
+    host, pid, _ = (name.split(":") + ["", ""])[:3]
+    return f"process {pid} on {host}"
+
+
+def reopen(session: Session) -> None:
+    """Take back a pause, or the end of a study whose reason to end no longer holds."""
+    state = session.state()
+    paused = state.control is Control.PAUSED
+    if paused:
+        say(f"resuming; it was paused: {safe(state.reason, 400)}")
+    finished = state.control is Control.FINISHED
+    if finished:
+        state.control = Control.RUNNING
+        finished = not stop_reason(state, Limits())
+    if paused or finished:
+        session.ledger.record([e.Resumed()])
+
+
+def perform(session: Session, *, slots: int, spawn: int = 0, hours: float | None = None, quiet: bool = False) -> int:
+    """Work on the study in this process and in `spawn` further ones until nothing is due. Returns the exit status."""
+    hours = hours if hours is not None else session.study.stop.hours
+    deadline = time.monotonic() + hours * 3600 if hours else None
+
+    def limits(state: StudyState) -> Limits:
+        return Limits(slots=slots, out_of_time=deadline is not None and time.monotonic() > deadline)
+
+    worker = Worker(session.desk, own_name(), limits=limits)
+    with contextlib.ExitStack() as stack:
+        if not quiet:
+            stack.enter_context(_view(session))
+        stack.enter_context(_helpers(spawn))
+        stack.enter_context(heeding_signals(worker))
+        worker.work()
+    return 0 if worker.state.control is not Control.PAUSED else 1
+
+
+def _view(session: Session) -> View:
+    path = session.place.ledger(session.study.name)
+    return View(
+        lambda: open_record(path), title=session.study.name, labels=labels(session), console=Console(highlight=False)
+    )
+
+
+def labels(session: Session) -> str:
+    """What must be said of a study wherever it is shown."""
+    words = []
+    if session.study.metric.source is Source.STDOUT:
+        words.append("self-reported metric")
+    if not session.sandbox.safe:
+        words.append(f"{session.sandbox.name}: no sandbox")
+    return ", ".join(words)
+
+
+CONTROLLER = "AUTORESEARCH_CONTROLLER"
+"""Process number of the `run` that started a worker, in that worker's environment."""
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_controller() -> None:
+    """A worker that `run --workers` started ends with that `run`, however it ended (Linux)."""
+    controller = os.environ.get(CONTROLLER)
+    if controller is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if str(os.getppid()) != controller:
+        raise UsageError("the `run` that started this worker is gone")
+
+
+@contextlib.contextmanager
+def _helpers(count: int) -> Iterator[None]:
+    """Further worker processes, which join; they end with the study, or with us."""
+    command = [sys.executable, "-m", "autoresearch", "run", "--join", "--json"]
+    env = {**os.environ, CONTROLLER: str(os.getpid())}
+    helpers = [
+        subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for helper in helpers:
+            if helper.poll() is None:
+                helper.send_signal(signal.SIGINT)
+        for helper in helpers:
+            helper.wait()
+
+
+@contextlib.contextmanager
+def heeding_signals(worker: Worker) -> Iterator[None]:
+    """The first interrupt lets the present step end, the second drops it; TERM and HUP drop it at once."""
+    count = 0
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        now = count > 1 or number != signal.SIGINT
+        worker.leave(now=now)
+        if not now:
+            warn("\nfinishing the present step; Ctrl-C again stops at once (nothing is lost)")
+
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupted) for number in watched}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def conclude(place: Place, name: str, *, json: bool) -> None:
+    """What a study came to: in a few lines, with the report's place."""
+    paths = write_report_of(place, name)
+    with open_record(place.ledger(name)) as record:
+        follower = Follower(record)
+        follower.catch_up()
+    state = follower.state
+    found = outcome(follower)
+    if json:
+        emit({**found, "report": {key: str(path) for key, path in paths.items()}})
+        return
+    say()
+    metric = state.study.metric
+    say(f"{name}: {found['trials']} trials, {found['kept']} kept, {found['confirmed']} confirmed, {state.runs} runs")
+    if state.control is Control.PAUSED:
+        warn(f"paused: {safe(state.reason, 1000)}")
+    elif (headline := found["headline"]) is not None:
+        say(
+            f"  {metric.name} on fresh seeds: base {number(headline['base'])} → confirmed {number(headline['confirmed'])}, "
+            f"gain {signed(headline['effect'])} [{signed(headline['low'])}, {signed(headline['high'])}] (95 %)"
+        )
+        say("  apply it: autoresearch apply")
+    elif state.control is Control.FINISHED:
+        say("  nothing held up on fresh seeds: no improvement is claimed")
+    if state.control is Control.RUNNING:
+        say("  go on: autoresearch run      confirm what is kept: autoresearch confirm")
+    elif state.reason:
+        say(f"  ended: {safe(state.reason, 400)}")
+    say(f"  report:  {paths['html']}")
+    say(f"  picture: {paths['png']}")
+
+
+def outcome(follower: Follower) -> dict[str, Any]:
+    """The end of a study as JSON values."""
+    state = follower.state
+    headlines = [round.headline for round in state.rounds if round.headline]
+    kept = [each for each in state.kept.values() if each.number and each.standing != "held"]
+    return {
+        "study": state.study.name,
+        "state": state.control.value,
+        "reason": state.reason,
+        "trials": state.proposed_trials,
+        "runs": state.runs,
+        "kept": len(kept),
+        "confirmed": sum(each.standing == "confirmed" for each in kept),
+        "incumbent": {"trial": state.incumbent, "value": follower.incumbent_value()},
+        "headline": None
+        if not headlines
+        else {
+            "base": headlines[-1].base,
+            "confirmed": headlines[-1].confirmed,
+            "effect": headlines[-1].effect,
+            "low": headlines[-1].low,
+            "high": headlines[-1].high,
+        },
+    }
+
+
+def confirm(*, json: Json = False) -> int:
+    """Hold a confirmation round now: which of the kept changes hold up on fresh seeds?"""
+    place = here()
+    spec = spec_of(place)
+    with begin(place, spec) as (session, _):
+        state = session.state()
+        if state.incumbent_trial.tree == state.confirmed_tree and not state.headline_due:
+            raise UsageError("nothing waits for confirmation: every kept change is confirmed or refuted already")
+        if state.control is Control.PAUSED:
+            session.ledger.record([e.Resumed()])
+        session.ledger.record([e.ConfirmRequested()])
+        status = _until_done(session, quiet=json)
+    conclude(place, spec.study.name, json=json)
+    return status
+
+
+def _until_done(session: Session, *, quiet: bool) -> int:
+    """Perform what is there without opening trials."""
+    worker = Worker(session.desk, own_name(), limits=lambda state: Limits(slots=0, new_trials=False))
+    with contextlib.ExitStack() as stack:
+        if not quiet:
+            stack.enter_context(_view(session))
+        stack.enter_context(heeding_signals(worker))
+        worker.work()
+    return 1 if worker.state.control is Control.PAUSED else 0
+
+
+def try_(
+    *,
+    hypothesis: Annotated[
+        str, Parameter(name=("--hypothesis", "-m"), help="What you changed, and why it should help.")
+    ],
+    json: Json = False,
+) -> int:
+    """Measure the working tree's version of the editable files as a trial, by the same rules as every other.
+
+    The working tree stays as it is. Exit status 0 when the trial was kept.
+    """
+    place = here()
+    spec = spec_of(place)
+    with begin(place, spec) as (session, _):
+        trial = _propose_by_hand(session, hypothesis)
+        _until_done(session, quiet=json)
+        row = session.ledger.trial(trial)
+    if row is None or not row.state.ended:
+        warn(f"trial {trial} is not decided yet; `autoresearch run` goes on with it")
+        return 1
+    if json:
+        emit({"trial": trial, "state": row.state, "effect": row.effect, "low": row.low, "high": row.high,
+              "value": row.value, "rule": row.rule, "reason": row.reason, "same_as": row.same_as})  # fmt: skip
+    else:
+        effect = f" {signed(row.effect)} [{signed(row.low)}, {signed(row.high)}]" if row.effect is not None else ""
+        say(f"trial {trial}: {row.state}{effect}  {safe(row.reason, 400)}")
+    return 0 if row.state == "kept" else 1
+
+
+def _propose_by_hand(session: Session, hypothesis: str) -> int:
+    """Open a trial of a person and freeze the working tree's editable files as its proposal."""
+    state, desk, ledger = session.state(), session.desk, session.ledger
+    number = state.next_trial
+    reopen(session)
+    opened = e.TrialOpened(trial=number, parent=state.incumbent, move=Move.EXPLORE, researcher=PERSON)
+    if ledger.record([opened]) is None:
+        raise UsageError("somebody else opened a trial at this moment: try again")
+    tree = state.incumbent_trial.tree
+    with desk.store.workspace(tree, without=desk.conditions.hidden) as workspace:
+        copy_editable(session, workspace.root)
+        frozen = desk.store.freeze(workspace, editable=desk.conditions.editable, hidden=desk.conditions.hidden)
+    ledger.record(admitted(desk, number, Proposal(hypothesis=hypothesis), frozen))
+    return number
+
+
+def copy_editable(session: Session, target: Path) -> None:
+    """Make the editable files below `target` those of the user's working tree: changed, new and deleted ones."""
+    top, desk = session.place.top, session.desk
+    mine = {
+        path for path in session.store.files(session.study.base_tree) if desk.matches(path, desk.conditions.editable)
+    }
+    mine |= {path for path in session.place.untracked() if desk.matches(path, desk.conditions.editable)}
+    for path in sorted(mine):
+        source, place = top / path, target / path
+        if source.is_symlink() or not source.is_file():
+            place.unlink(missing_ok=True)
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.write_bytes(source.read_bytes())
+
+
+COMMANDS = {"run": run, "try": try_, "confirm": confirm}
