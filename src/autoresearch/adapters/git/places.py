@@ -143,7 +143,7 @@ class Places:
             return Checkout(tree=tree, root=root, lower=None, base=None, below=tuple)
         root = home / "upper"
         root.mkdir()
-        (home / "scratch").mkdir()
+        (home / "work").mkdir()
         lay(self._objects, kept.tree, tree, str(root), skip, whiteout)
         return Checkout(
             tree=tree, root=root, lower=kept.path, base=kept.tree, below=lambda: self._files(kept.tree, skip)

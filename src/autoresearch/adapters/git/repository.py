@@ -108,7 +108,9 @@ def ignored(repository: Repository) -> tuple[str, ...]:
 
 def untracked(repository: Repository) -> tuple[str, ...]:
     """New files that git neither tracks nor ignores."""
-    raw = git(["ls-files", "--others", "--exclude-standard", "-z"], cwd=repository.top, settings=_unfiltered(repository))
+    raw = git(
+        ["ls-files", "--others", "--exclude-standard", "-z"], cwd=repository.top, settings=_unfiltered(repository)
+    )
     return tuple(sorted(os.fsdecode(path) for path in raw.split(b"\0") if path))
 
 

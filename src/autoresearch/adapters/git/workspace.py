@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.adapters.git.layers import is_opaque, is_whiteout, make_opaque
+from autoresearch.adapters.git.layers import is_opaque, is_whiteout, make_opaque, whiteout
 from autoresearch.adapters.git.objects import forbidden
 
 HERE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -20,7 +20,7 @@ HERE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class Checkout:
     """A disposable checkout (implements `ports.Workspace`).
 
-    With `lower`, `root` is the upper layer of an overlay and its sibling ``scratch`` may serve as the mount's workdir.
+    With `lower`, `root` is the upper layer of an overlay and its sibling ``work`` may serve as the mount's workdir.
     """
 
     tree: str
@@ -36,7 +36,7 @@ class Checkout:
         with _directory(str(self.root)) as top:
             found, hides = _scan(top, "", overlaid=self.lower is not None)
         if self.lower is not None:
-            found.update(path for path in self.below() if not _hidden(path, hides))
+            return sorted([*(path for path in self.below() if not _hidden(path, hides)), *found])
         return sorted(found)
 
     def read(self, path: str) -> str:
@@ -51,15 +51,33 @@ class Checkout:
 
     def write(self, path: str, text: str) -> None:
         """Replace or create a file; the mode of one that is replaced stays. Raises `KeyError` for no possible file."""
+        self.put(path, text.encode())
+
+    def put(self, path: str, data: bytes, *, executable: bool | None = None) -> None:
+        """Like `write`, for any content; `executable` None leaves the mode as it was."""
         parts = _parts(path)
         mode = 0o644
         if self.lower is not None:
             mode = _file_mode(self.lower, parts, mode)
         try:
             with _made(self.root, parts[:-1], overlaid=self.lower is not None) as directory:
-                _replace(directory, parts[-1], text.encode(), mode)
+                _replace(directory, parts[-1], data, mode, executable)
         except (NotADirectoryError, IsADirectoryError) as error:
             raise KeyError(path) from error
+
+    def delete(self, path: str) -> None:
+        """Remove a regular file, in whichever layer it lies. Raises `KeyError` where there is none."""
+        parts = _parts(path)
+        overlaid = self.lower is not None
+        above = _read(self.root, parts, overlaid=overlaid)
+        below = _read(self.lower, parts, overlaid=False) if self.lower is not None else None
+        if isinstance(above, Gone) or (above is None and not isinstance(below, bytes)):
+            raise KeyError(path)
+        with _made(self.root, parts[:-1], overlaid=overlaid) as directory:
+            if above is not None:
+                os.unlink(parts[-1], dir_fd=directory)
+            if below is not None:
+                whiteout(f"/proc/self/fd/{directory}/{parts[-1]}")
 
 
 class Gone:
@@ -198,7 +216,7 @@ def _entered(fd: int, name: str, *, overlaid: bool) -> int:
     return os.open(name, HERE, dir_fd=fd)
 
 
-def _replace(fd: int, name: str, data: bytes, mode: int) -> None:
+def _replace(fd: int, name: str, data: bytes, mode: int, executable: bool | None) -> None:
     """Put a file at `name` by renaming, so that nothing there is written through."""
     with suppress(FileNotFoundError):
         status = os.lstat(name, dir_fd=fd)
@@ -206,6 +224,8 @@ def _replace(fd: int, name: str, data: bytes, mode: int) -> None:
             raise IsADirectoryError(name)
         if stat.S_ISREG(status.st_mode) and not is_whiteout(status, f"/proc/self/fd/{fd}/{name}"):
             mode = stat.S_IMODE(status.st_mode)
+    if executable is not None:
+        mode = 0o755 if executable else 0o644
     temporary = f".{os.urandom(8).hex()}"
     target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd)
     with os.fdopen(target, "wb") as file:
