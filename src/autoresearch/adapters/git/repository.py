@@ -114,14 +114,6 @@ def untracked(repository: Repository) -> tuple[str, ...]:
     return tuple(sorted(os.fsdecode(path) for path in raw.split(b"\0") if path))
 
 
-def untracked(repository: Repository) -> tuple[str, ...]:
-    """New files that git neither tracks nor ignores."""
-    raw = git(
-        ["ls-files", "--others", "--exclude-standard", "-z"], cwd=repository.top, settings=_unfiltered(repository)
-    )
-    return tuple(sorted(os.fsdecode(path) for path in raw.split(b"\0") if path and not path.endswith(b"/")))
-
-
 def submodules(repository: Repository, tree: str) -> tuple[str, ...]:
     """Paths of submodules: empty directories in every workspace."""
     return tuple(path for mode, path in _listed(repository, tree) if mode == b"160000")

@@ -15,7 +15,7 @@ from autoresearch.adapters.git.globs import globs
 from autoresearch.adapters.git.objects import Objects
 from autoresearch.adapters.git.packing import pack
 from autoresearch.adapters.git.places import Places, locked
-from autoresearch.adapters.git.trees import differences, find, leaves, leaves
+from autoresearch.adapters.git.trees import differences, find, leaves
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.domain.errors import InfraError
 from autoresearch.domain.model import Atom
@@ -112,10 +112,6 @@ class GitStore:
     def files(self, tree: str) -> tuple[str, ...]:
         """Every path of a tree that is no directory, in the tree's order."""
         return tuple(shown(path) for path, _ in leaves(self.objects, tree))
-
-    def files(self, tree: str) -> tuple[str, ...]:
-        """Every path of a tree, sorted."""
-        return tuple(sorted(path for path, _ in leaves(self.objects, tree)))
 
     def read(self, tree: str, path: str) -> bytes:
         """A file of a tree. Raises `KeyError` for a path that is no regular file of it."""
