@@ -12,10 +12,10 @@ from autoresearch.domain.errors import UsageError
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "researcher": {
-        "tune": "autoresearch.adapters.researchers.tune:make",
-        "mutate": "autoresearch.adapters.researchers.mutate:make",
-        "command": "autoresearch.adapters.researchers.command:make",
-        "scripted": "autoresearch.adapters.researchers.scripted:make",
+        "tune": "autoresearch.adapters.researchers.factories:make_tune",
+        "mutate": "autoresearch.adapters.researchers.factories:make_mutate",
+        "command": "autoresearch.adapters.researchers.factories:make_command",
+        "scripted": "autoresearch.adapters.researchers.factories:make_scripted",
     },
 }
 """Factories by kind and name. A researcher's takes one `ports.ResearcherContext`."""

@@ -46,6 +46,8 @@ class Brief:
     metric: Metric
     editable: tuple[str, ...]
     trial: int
+    ordinal: int
+    """How many trials researchers were given up to this one, itself included."""
     parent: int
     move: Move
     seed: int

@@ -71,6 +71,8 @@ class OpenTrial:
     parent: int
     move: Move
     researcher: str
+    ordinal: int = 0
+    """How many trials researchers were given up to this one, itself included."""
     state: TrialState = TrialState.OPEN
     tree: str = ""
     hypothesis: str = ""
@@ -368,13 +370,17 @@ def _repeats(state: StudyState, tree: str) -> list[float]:
 
 @_on(e.TrialOpened)
 def _(event: e.TrialOpened, state: StudyState) -> None:
+    state.proposed_trials += event.researcher not in (CONTROLLER, PERSON)
     state.open[event.trial] = OpenTrial(
-        number=event.trial, parent=event.parent, move=event.move, researcher=event.researcher
+        number=event.trial,
+        parent=event.parent,
+        move=event.move,
+        researcher=event.researcher,
+        ordinal=state.proposed_trials,
     )
     state.next_trial = event.trial + 1
     if event.researcher != CONTROLLER:
         state.final_held = False
-    state.proposed_trials += event.researcher not in (CONTROLLER, PERSON)
 
 
 @_on(e.TrialProposed)

@@ -87,6 +87,7 @@ def brief(desk: Desk, state: StudyState, number: int) -> Brief:
         metric=metric,
         editable=desk.conditions.editable,
         trial=number,
+        ordinal=trial.ordinal,
         parent=trial.parent,
         move=trial.move,
         seed=derive(study.seed, "researcher", number),
