@@ -53,7 +53,7 @@ def array(values: tuple[str, ...]) -> str:
 
 def _top(answers: Answers) -> list[str]:
     notes = ["# " + "".join(sign for sign in " ".join(note.split()) if sign.isprintable()) for note in answers.notes]
-    return ["# The study's spec. Every key: docs/reference/spec.md, or `autoresearch init --help`.", *notes]
+    return ["# The spec of a study. Every key is explained in autoresearch's docs/reference/spec.md.", *notes]
 
 
 def _study(answers: Answers) -> list[str]:

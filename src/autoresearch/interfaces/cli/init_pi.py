@@ -91,12 +91,12 @@ def pi_files(directory: Path) -> PiFiles | None:
         checks=there["checks"],
         working=working,
         goal=" ".join(_string(told, "name").split())[:200],
-        metric=_string(told, "metricName") or (named[1] if named else ""),
+        metric=_name(_string(told, "metricName")) or (named[1] if named else ""),
         direction={"lower": Direction.MINIMIZE, "higher": Direction.MAXIMIZE}.get(_string(told, "bestDirection")),
         metrics_text=metrics_text,
         scope=_scope(section(prompt, "files in scope"), directory, (*off_limits, *paths.values())),
         off_limits=off_limits,
-        iterations=iterations if type(iterations) is int and iterations > 0 else None,
+        iterations=iterations if type(iterations) is int and 0 < iterations <= 10**9 else None,
     )
 
 
@@ -126,6 +126,11 @@ def _object(text: str) -> dict[str, Any]:
 def _string(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _name(text: str) -> str:
+    """A metric's name as its METRIC lines can give it; empty for any other text."""
+    return text if re.fullmatch(r"[\w.µ]{1,100}", text) else ""
 
 
 def _last_config(log: str) -> dict[str, Any]:
