@@ -1,22 +1,21 @@
 """Holds one program and everything it starts together where there is no sandbox; run as a script of its own.
 
-The rule: it needs nothing but the standard library, and it never outlives the controller, whose end of the channel on
-standard error closes when the controller dies.
+The rule: it never outlives the controller, whose end of the channel on standard error closes when the controller dies.
+It imports little, because every import here delays every run.
 
 Arguments: bytes of the largest file, open files, CPU seconds (0: no limit), descriptor of the log, whether standard
 output is the log (1 or 0), and the command.
 """
 
-import contextlib
+# ruff: noqa: SIM105, PTH110, PTH123, PTH208
 import ctypes
 import os
 import resource
 import select
 import signal
 import sys
-from pathlib import Path
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def hold(arguments: list[str]) -> int:
@@ -24,8 +23,10 @@ def hold(arguments: list[str]) -> int:
     largest, files, cpu, log, to_log = (int(each) for each in arguments[:5])
     _adopt_orphans()
     _limit(largest, files, cpu)
-    with contextlib.suppress(OSError):
+    try:
         os.write(2, b"ready\n")
+    except OSError:
+        return 125
     if os.read(2, 3) != b"go\n":
         return 125
     channel = os.dup(2)
@@ -37,9 +38,9 @@ def hold(arguments: list[str]) -> int:
     os.set_blocking(woken_write, False)
     signal.set_wakeup_fd(woken_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: _signal_group(program, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: _signal(program, signal.SIGTERM, group=True))
     status = _wait_for(program, channel, woken_read)
-    _end_all()
+    _end_all(program)
     return status
 
 
@@ -71,8 +72,10 @@ def _limit(largest: int, files: int, cpu: int) -> None:
     for kind, value in wanted:
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        with contextlib.suppress(ValueError, OSError):
+        try:
             resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            pass  # a limit this system does not know, or one that is lower already
 
 
 def _wait_for(program: int, channel: int, woken: int) -> int:
@@ -89,28 +92,31 @@ def _wait_for(program: int, channel: int, woken: int) -> int:
             os.read(woken, 512)
 
 
-def _end_all() -> None:
-    """Kill every process below this one until none is left."""
+def _end_all(program: int) -> None:
+    """Kill the program's group and every process below this one until none is left."""
+    _signal(program, signal.SIGKILL, group=True)
     while True:
         for pid in _below(os.getpid()):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            _signal(pid, signal.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             return
-        with contextlib.suppress(InterruptedError):
-            select.select([], [], [], 0.002)
+        select.select([], [], [], 0.002)
 
 
 def _below(root: int) -> list[int]:
-    """Every process below `root`; on systems without ``/proc``, the session of each known child."""
+    """Every process below `root`; none on systems without ``/proc``."""
     parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat") if Path("/proc/self/stat").exists() else ():
-        with contextlib.suppress(OSError, ValueError):
-            text = entry.read_bytes()
-            parents.setdefault(int(text[text.rindex(b")") + 2 :].split()[1]), []).append(int(entry.parent.name))
+    for name in os.listdir("/proc") if os.path.exists("/proc/self/stat") else ():
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                text = file.read()
+        except OSError:
+            continue
+        if name.isdecimal():
+            parents.setdefault(int(text[text.rindex(b")") + 2 :].split()[1]), []).append(int(name))
     found: list[int] = []
     queue = [root]
     while queue:
@@ -120,10 +126,12 @@ def _below(root: int) -> list[int]:
     return found
 
 
-def _signal_group(pid: int, number: int) -> None:
-    """Signal the process group that `pid` leads, and `pid`."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+def _signal(pid: int, number: int, *, group: bool = False) -> None:
+    """Signal a process or a group that may be gone."""
+    try:
+        (os.killpg if group else os.kill)(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from autoresearch.adapters.execution import front, mounts
@@ -30,7 +30,7 @@ from autoresearch.ports import Task, Workspace
 _PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 _FILES = 16384
 """Open files per process, at most."""
-_FEW = 12
+_FEW = 6
 """Up to so many hidden files of one directory are single mounts."""
 
 _NAMESPACES = (
@@ -51,12 +51,19 @@ read -r go <&2 || exit 125
 exit $?"""
 
 
+@cache
+def accelerators() -> tuple[str, ...]:
+    """Device files of NVIDIA and AMD cards on this machine."""
+    patterns = ("nvidia*", "kfd", "dri")
+    return tuple(str(each) for pattern in patterns for each in sorted(Path("/dev").glob(pattern)))
+
+
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
     """Starts tasks through ``bwrap``. `tool` is its path; by default it is looked for on PATH."""
 
     tool: str = field(default_factory=lambda: shutil.which("bwrap") or "bwrap")
-    devices: tuple[str, ...] = field(default_factory=lambda: accelerators())
+    devices: tuple[str, ...] = field(default_factory=accelerators)
     """Device files shown beside ``/dev/null`` and its like: graphics cards for computing, where there are any."""
 
     @property
@@ -128,7 +135,7 @@ class _Plan:
     def _made_up(self) -> list[str]:
         """Users, groups and hosts as a run sees them."""
         arguments: list[str] = []
-        for name, text in mounts.MADE_UP.items():
+        for name, text in mounts.etc_files().items():
             self.descriptors.append(_memory_file(text))
             arguments += ["--perms", "0444", "--file", str(self.descriptors[-1]), f"/etc/{name}"]
         return arguments
@@ -159,24 +166,38 @@ def _workspace_views(workspace: Workspace) -> list[View]:
 
 def _hide(views: Sequence[View], task: Task) -> tuple[list[str], list[str]]:
     """Shell lines for hidden files of which there are many in one place, and arguments for all others."""
-    layers: dict[Path, list[str]] = {}
-    single: dict[str, bool] = {}
-    hosts = [*stdlib_dirs(), *(mount.source.expanduser().resolve() for mount in task.mounts)]
+    if not task.masked:
+        return [], []
+    lines, rest = _layered(task.masked, tuple(mount.source.expanduser() for mount in task.mounts))
     own = _own_places(task)
-    for path in dict.fromkeys(each.expanduser().resolve() for each in task.masked):
-        if not path.exists():
-            continue
-        host = next((each for each in hosts if path.is_relative_to(each) and path != each), None)
-        if host is not None and not path.is_dir():
-            layers.setdefault(host, []).append(str(path.relative_to(host)))
-        else:
+    single: dict[str, bool] = {}
+    for path in dict.fromkeys(each.expanduser().resolve() for each in rest):
+        if path.exists():
             single.update(_targets(views, path, own))
+    return list(lines), [word for target in sorted(single) for word in _cover(target, single[target])]
+
+
+@lru_cache(maxsize=8)
+def _layered(masked: tuple[Path, ...], inputs: tuple[Path, ...]) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+    """Shell lines that hide the many files of a standard library at once, and what is left to be hidden singly.
+
+    Remembered, because it is the same for every run of a study. The lines hide a file whether it is there or not, so
+    bytecode that is written later is hidden too.
+    """
+    layers: dict[Path, list[Path]] = {}
+    rest: list[Path] = []
+    for path in masked:
+        real = path.expanduser().resolve()
+        host = next((each for each in stdlib_dirs(inputs) if real.is_relative_to(each) and real != each), None)
+        if host is None or real.is_dir():
+            rest.append(path)
+        else:
+            layers.setdefault(host, []).append(real)
     for host in list(layers):
         if len(layers[host]) <= _FEW or not (front.masks_supported() and front.layerable(host)):
-            for name in layers.pop(host):
-                single.update(_targets(views, host / name, own))
-    lines = front.masks_script(layers)
-    return lines, [word for target in sorted(single) for word in _cover(target, single[target])]
+            rest += layers.pop(host)
+    names = {host: [str(path.relative_to(host)) for path in dict.fromkeys(paths)] for host, paths in layers.items()}
+    return tuple(front.masks_script(names)), tuple(rest)
 
 
 def _own_places(task: Task) -> set[Path]:
@@ -236,12 +257,6 @@ def _memory_file(data: bytes) -> int:
     os.write(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def accelerators() -> tuple[str, ...]:
-    """Device files of NVIDIA and AMD cards on this machine."""
-    patterns = ("nvidia*", "kfd", "dri")
-    return tuple(str(each) for pattern in patterns for each in sorted(Path("/dev").glob(pattern)))
 
 
 @cache

@@ -4,6 +4,7 @@ The rule: cheap to ask often. Free space is asked each time; files are counted w
 matter, or a while has passed.
 """
 
+import errno
 import os
 import stat
 import time
@@ -13,6 +14,9 @@ from pathlib import Path
 
 _LEAST = 4096
 """What any file or directory counts at least: a flood of empty files is a flood."""
+
+_TICK = 0.004
+"""Seconds by which the kernel's time stamps may lag behind the clock."""
 
 TOO_DEEP = 1 << 62
 """Returned for directories nested too deeply to be walked by path."""
@@ -24,7 +28,7 @@ class Disk:
 
     places: Sequence[Path]
     limit: int
-    since: float = field(default_factory=lambda: time.time() - 0.05)
+    since: float = field(default_factory=lambda: time.time() - _TICK)
     used: int = 0
     _free: dict[int, int] = field(default_factory=dict)
     _next: float = 0.0
@@ -78,7 +82,7 @@ def written(place: Path, since: float, limit: int) -> int:
             if stat.S_ISDIR(status.st_mode):
                 queue.extend(entry.path for entry in os.scandir(path))
         except OSError as error:
-            if error.errno == 36:  # ENAMETOOLONG
+            if error.errno == errno.ENAMETOOLONG:
                 return TOO_DEEP
     return total
 

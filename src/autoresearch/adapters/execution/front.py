@@ -56,7 +56,7 @@ def masks_script(layers: Mapping[Path, Sequence[str]]) -> list[str]:
         parents.update(os.path.dirname(f"{_STAGE}/{number}/{name}") for name in names)  # noqa: PTH120
     lines.append("mkdir -p " + " ".join(shlex.quote(each) for each in sorted(parents)))
     for number, (directory, names) in enumerate(layers.items()):
-        lines += [f": > {shlex.quote(f'{_STAGE}/{number}/{name}')}" for name in names]
+        lines += [f"cd {_STAGE}/{number}", "touch -- " + " ".join(shlex.quote(name) for name in names)]
         options = f"ro,lowerdir={_STAGE}/{number}:{directory}"
         lines.append(f"mount -t overlay -o {shlex.quote(options)} overlay {shlex.quote(str(directory))}")
     return lines

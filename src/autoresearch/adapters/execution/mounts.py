@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from autoresearch.adapters.execution.masks import real_prefixes, venv_bases
 from autoresearch.domain.errors import InfraError
 from autoresearch.ports import Mount
 
@@ -25,8 +26,8 @@ BLANK = Path(__file__).parent / "blank"
 """An empty regular file: what is shown in place of a hidden one."""
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_ETC = ("ld.so.cache", "alternatives", "localtime")
-_ETC_LANGUAGES = ("java*", "R", "fonts")
+_ETC = ("alternatives", "java*", "R")
+_ETC_COPIED = ("ld.so.cache", "localtime")
 _ETC_NETWORK = ("ssl", "pki", "ca-certificates", "ca-certificates.conf", "services", "protocols", "gai.conf")
 MADE_UP = {
     "passwd": b"nobody:x:65534:65534:nobody:" + HOME.encode() + b":/bin/sh\nroot:x:0:0:root:/root:/bin/sh\n",
@@ -70,9 +71,9 @@ def system() -> Shown:
         if Path(store).is_dir():
             arguments += ["--ro-bind", store, store]
             views.append(View(source=Path(store), target=store))
-    etc = [Path("/etc") / name for name in _ETC] + [each for name in _ETC_LANGUAGES for each in Path("/etc").glob(name)]
-    arguments += [word for path in etc if path.exists() for word in ("--ro-bind", str(path), str(path))]
-    views += [View(source=path.resolve(), target=str(path)) for path in etc if path.exists()]
+    etc = [path for name in _ETC for path in sorted(Path("/etc").glob(name)) if path.exists()]
+    arguments += [word for path in etc for word in ("--ro-bind", str(path), str(path))]
+    views += [View(source=path.resolve(), target=str(path)) for path in etc]
     return Shown(arguments=tuple(arguments), views=tuple(views))
 
 
@@ -86,11 +87,16 @@ def network() -> tuple[str, ...]:
     return (*arguments, "--ro-bind", str(resolver), "/etc/resolv.conf") if resolver.exists() else tuple(arguments)
 
 
+def etc_files() -> dict[str, bytes]:
+    """Small files of ``/etc`` that are copied in (a copy costs less than a mount): those made up, and a few of ours."""
+    ours = {name: Path("/etc") / name for name in _ETC_COPIED}
+    return MADE_UP | {name: path.read_bytes() for name, path in ours.items() if path.is_file()}
+
+
 @cache
 def interpreter() -> Shown:
     """This Python under the names ``python`` and ``python3``, wherever it lies."""
-    prefixes = _prefixes(Path(sys.prefix), Path(sys.base_prefix))
-    arguments, views = _binds(prefixes)
+    arguments, views = _binds(_outside([*real_prefixes(Path(sys.prefix)), *real_prefixes(Path(sys.base_prefix))]))
     directories = [str(Path(sys.prefix) / "bin"), str(Path(sys.base_prefix) / "bin")]
     if not any((Path(each) / "python").exists() for each in directories):
         directories.insert(0, SHIM)
@@ -114,31 +120,16 @@ def declared(mounts: Sequence[Mount]) -> Shown:
         arguments += ["--ro-bind", str(source), target]
         views.append(View(source=source.resolve(), target=target))
         if (source / "pyvenv.cfg").is_file():
-            more, seen = _binds(_venv_base(source))
+            more, seen = _binds(_outside(venv_bases(source)))
             arguments, views = more + arguments, seen + views
             path.append(f"{target}/bin")
     return Shown(arguments=tuple(arguments), views=tuple(views), path=tuple(path))
 
 
-def _venv_base(venv: Path) -> list[Path]:
-    """The prefixes of the interpreter that a virtual environment was made from."""
-    found = []
-    for line in (venv / "pyvenv.cfg").read_text("utf-8", "replace").splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() == "home" and value.strip().startswith("/"):
-            found.append(Path(value.strip()).parent)
-    return _prefixes(*found)
-
-
-def _prefixes(*prefixes: Path) -> list[Path]:
-    """The prefixes outside the system, with the places their interpreters really lie in; outermost first."""
-    found: dict[Path, None] = {}
-    for prefix in prefixes:
-        real = (prefix / "bin" / "python3").resolve()
-        for each in (prefix, prefix.resolve(), *((real.parent.parent,) if real.exists() else ())):
-            if not each.is_relative_to("/usr") and each != Path("/") and each.is_dir():
-                found[each] = None
-    return sorted(found, key=lambda each: len(each.parts))
+def _outside(prefixes: Sequence[Path]) -> list[Path]:
+    """Those of the prefixes that the system's directories do not hold already; outermost first."""
+    found = [each for each in prefixes if not each.is_relative_to("/usr") and each != Path("/")]
+    return sorted(dict.fromkeys(found), key=lambda each: len(each.parts))
 
 
 def _binds(prefixes: Sequence[Path]) -> tuple[list[str], list[View]]:

@@ -33,6 +33,7 @@ class Usage:
     """What the tree below a root uses: seconds and bytes."""
 
     pids: tuple[int, ...]
+    threads: int
     cpu: float
     private: int
     """Anonymous memory, shared copies counted once per process (an upper bound)."""
@@ -104,7 +105,9 @@ class Tree:
                 mine, common = _memory(process.pid)
                 private, shared = private + mine, shared + common
         self._account(above, living)
-        return Usage(pids=tuple(each.pid for each in living), cpu=self._cpu, private=private, shared=shared)
+        threads = sum(each.threads for each in living)
+        pids = tuple(each.pid for each in living)
+        return Usage(pids=pids, threads=threads, cpu=self._cpu, private=private, shared=shared)
 
     def walk(self, at_most: int = 1 << 20) -> tuple[list[Process], list[Process]]:
         """The processes of the tree, parents first: those of the skipped levels, and the rest."""

@@ -17,6 +17,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from autoresearch.domain.model import Budget, Clock, RunStatus
 _FIRST, _LAST, _SLOWEST = 0.005, 0.05, 0.25
 _SHARE = 100
 """A sample is followed by a pause of at least this many times its own duration."""
+_THREADS = 64
+"""Threads allowed per process of the limit, all together."""
 _PATIENCE = 5.0
 """Seconds for a killed tree to disappear before it is killed once more, from the top."""
 
@@ -75,17 +78,38 @@ class Watch:
         self._verdict: tuple[RunStatus, str] | None = None
         self._term_at: float | None = None
         self._killed_at: float | None = None
+        self._exact: tuple[int, float] = (0, 0.0)
+        self._lock = threading.Lock()
+        self._over = False
         self._wake_read, self._wake_write = os.pipe()
 
     def stop(self) -> None:
         """End it at once; from any thread."""
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"x")
+        with self._lock:
+            if not self._over:
+                os.write(self._wake_write, b"x")
 
     def run(self) -> Ending:
-        """Watch until the spawned process is gone and reaped."""
+        """Watch until the spawned process is gone and reaped. Raises `OSError` when the log cannot be written."""
         poll, handle = self._poll()
-        pause, following = _FIRST, self._began + _FIRST
+        try:
+            status = self._loop(poll, handle)
+        except OSError:
+            self.kill()
+            os.waitpid(self.target.spawned, 0)
+            raise
+        finally:
+            with self._lock:
+                self._over = True
+                os.close(self._wake_read)
+                os.close(self._wake_write)
+            if handle is not None:
+                os.close(handle)
+        return self._ending(*status)
+
+    def _loop(self, poll: "select.poll", handle: int | None) -> tuple[int, float]:
+        """Sleep, sample, enforce, until the spawned process has been reaped: its status and CPU seconds."""
+        following = self._began + _FIRST
         status: tuple[int, float] | None = None
         while status is None:
             now = time.monotonic()
@@ -104,11 +128,7 @@ class Watch:
                 self._end(RunStatus.FAILED, "stopped by the controller")
             if handle is None or handle in ready:
                 status = self._reap()
-        if handle is not None:
-            os.close(handle)
-        os.close(self._wake_read)
-        os.close(self._wake_write)
-        return self._ending(*status)
+        return status
 
     def _poll(self) -> "tuple[select.poll, int | None]":
         """What to sleep on, and the descriptor of the spawned process where the system has such a thing."""
@@ -136,18 +156,24 @@ class Watch:
         if len(usage.pids) > self.budget.processes:
             self._end(RunStatus.PROCESSES, f"more than {self.budget.processes} processes at once")
             return
-        self._weigh(usage)
+        if usage.threads > self.budget.processes * _THREADS:
+            self._end(RunStatus.PROCESSES, f"more than {self.budget.processes * _THREADS} threads at once")
+            return
+        self._weigh(usage, now)
         if self.disk.check(usage.pids) > self.budget.disk:
             self._end(RunStatus.DISK, f"wrote more than {_size(self.budget.disk)} to disk")
         if self.budget.clock is Clock.CPU and usage.cpu > self.budget.seconds * 1.05 + 0.5:
             self._ask(now, f"used more than {self.budget.seconds:g} s of CPU time")
 
-    def _weigh(self, usage: processes.Usage) -> None:
-        """Memory: cheap upper bounds first, the exact figure where they would make a new peak."""
+    def _weigh(self, usage: processes.Usage, now: float) -> None:
+        """Memory: a cheap upper bound first; the exact figure, as often as it may be taken, for a possible new peak."""
         files = sum(processes.filesystem_use(self.target.keeper, path) for path in self.target.scratch)
         memory = usage.private + max(usage.shared, files)
         if memory > max(self._peak, 64 << 20) and len(usage.pids) > 1:
-            memory = max(processes.proportional(usage.pids), files)
+            memory, again = self._exact
+            if now >= again:
+                memory = max(processes.proportional(usage.pids), files)
+                self._exact = (memory, now + 50 * (time.monotonic() - now))
         self._peak = max(self._peak, memory)
         if memory > self.budget.memory:
             self._end(RunStatus.MEMORY, f"used more than {_size(self.budget.memory)} of memory")
