@@ -36,6 +36,10 @@ _MACHINE = {
 }
 
 
+class DiskFullError(InfraError):
+    """Nothing was written because there was no room."""
+
+
 class Database:
     """A connection in autocommit mode; `write` opens the only transactions that change anything."""
 
@@ -168,7 +172,8 @@ class Database:
             if code in _DAMAGED:
                 raise CorruptRecord(f"{self.path} is damaged ({error}); put a backup in its place") from error
             if code in _MACHINE:
-                raise InfraError(f"the ledger {self.path} cannot be used ({error}): {_MACHINE[code]}") from error
+                kind = DiskFullError if code == sqlite3.SQLITE_FULL else InfraError
+                raise kind(f"the ledger {self.path} cannot be used ({error}): {_MACHINE[code]}") from error
             raise
 
     def _compiled(self, statement: ClauseElement) -> tuple[str, Params]:

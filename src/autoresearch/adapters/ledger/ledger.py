@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoresearch.adapters.ledger import chain, leases, migrations, schema, verify
-from autoresearch.adapters.ledger.database import Database, touch
+from autoresearch.adapters.ledger import chain, leases, migrations, reserve, schema, verify
+from autoresearch.adapters.ledger.database import Database, DiskFullError, touch
 from autoresearch.adapters.ledger.draft import Draft, packed_totals, read_totals
 from autoresearch.adapters.ledger.fit import fits
 from autoresearch.adapters.ledger.packing import canonical, pack
@@ -50,14 +50,12 @@ class SqlLedger(SqlRecord):
         None when an event does not fit (see `fit`): nothing is written then, and the lease is still held.
         Raises `LostLease`, `InfraError` (disk full, read-only), `CorruptRecord` (the head is not sealed with our key).
         """
-        at = float(self._clock())
         try:
-            with self._database.write():
-                if lease is not None:
-                    leases.spend(self._database, lease)
-                return self._append(events, at)
-        except _MisfitError:
-            return None
+            return self._record(events, lease)
+        except DiskFullError:
+            if not reserve.spend(self.path):
+                raise
+        return self._record(events, lease)
 
     def verify(self) -> list[str]:
         """What is wrong with the record, in sentences; empty when every event is as it was sealed."""
@@ -70,6 +68,16 @@ class SqlLedger(SqlRecord):
     def repair_projection(self) -> None:
         """Make the tables anew from the events. Raises `CorruptRecord` when the events themselves contradict."""
         verify.repair_projection(self._database)
+
+    def _record(self, events: Sequence[Event], lease: Lease | None) -> int | None:
+        at = float(self._clock())
+        try:
+            with self._database.write():
+                if lease is not None:
+                    leases.spend(self._database, lease)
+                return self._append(events, at)
+        except _MisfitError:
+            return None
 
     def _append(self, events: Sequence[Event], at: float) -> int:
         """Inside a transaction: raises `_MisfitError` to undo it."""
@@ -147,6 +155,7 @@ def open_ledger(path: Path, key: bytes, clock: Callable[[], float] = time.time, 
         if migrations.version(database) == 0:
             raise LedgerError(f"{path} is empty: the study was never begun; `autoresearch run` begins it")
         migrations.migrate(database)
+        reserve.keep(path)
     except BaseException:
         database.close()
         raise

@@ -25,8 +25,10 @@ def pack(plain: bytes) -> bytes:
     return zlib.compress(plain) if len(plain) > LONG else plain
 
 
-def unpack(stored: bytes) -> bytes:
+def unpack(stored: object) -> bytes:
     """The canonical bytes again. Raises `CorruptRecord`."""
+    if not isinstance(stored, bytes):
+        raise CorruptRecord(f"a column of the ledger holds {type(stored).__name__} where bytes belong")
     if stored[:1] != b"x":
         return stored
     try:
@@ -35,7 +37,7 @@ def unpack(stored: bytes) -> bytes:
         raise CorruptRecord(f"a compressed column of the ledger does not unpack ({error})") from error
 
 
-def parse(stored: bytes) -> dict[str, Any]:
+def parse(stored: object) -> dict[str, Any]:
     """The JSON object in a column. Raises `CorruptRecord`."""
     try:
         value = json.loads(unpack(stored).decode())

@@ -18,7 +18,7 @@ from autoresearch.adapters.ledger.packing import parse
 from autoresearch.adapters.ledger.rows import read_run, read_trial
 from autoresearch.adapters.ledger.totals import Totals
 from autoresearch.domain.codec import load_event
-from autoresearch.domain.errors import CorruptRecord
+from autoresearch.domain.errors import CorruptRecord, LedgerError
 from autoresearch.domain.events import Recorded
 from autoresearch.domain.model import RunKey, TrialState
 from autoresearch.domain.records import RunRow, TrialRow
@@ -144,6 +144,8 @@ def open_record(path: Path, clock: Callable[[], float] = time.time) -> SqlRecord
     database = Database(path, read_only=True)
     try:
         found = migrations.check(database)
+        if found == 0:
+            raise LedgerError(f"{path} is empty: the study was never begun; `autoresearch run` begins it")
         if found < schema.VERSION:
             raise CorruptRecord(
                 f"{path} has the older schema version {found}; `autoresearch doctor` brings it up to date"

@@ -52,7 +52,7 @@ def _link(before: bytes, columns: tuple[Any, ...]) -> bytes | None:
     seq, at, kind, number, payload = columns
     try:
         return chain.link(before, seq=seq, at=at, kind=kind, chain=number, payload=unpack(payload))
-    except (CorruptRecord, TypeError, AttributeError):  # columns of types that we never write
+    except (CorruptRecord, TypeError, AttributeError, ValueError):  # columns of types that we never write
         return None
 
 
