@@ -27,7 +27,7 @@ MetricName = Annotated[str, Strict(), Field(pattern=r"^[\w.µ/%@-]{1,100}$")]
 class Section(BaseModel):
     """A table of the spec: frozen, and no unknown key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class StudySection(Section):
@@ -196,10 +196,10 @@ class Spec(Section):
     metric: MetricSection
     score: ScoreSection | None = None
     guard: tuple[GuardSection, ...] = ()
-    acceptance: AcceptanceSection = AcceptanceSection()
-    search: SearchSection = SearchSection()
-    researcher: ResearcherSection = ResearcherSection()
-    stop: StopSection = StopSection()
+    acceptance: AcceptanceSection = Field(default_factory=AcceptanceSection)
+    search: SearchSection = Field(default_factory=SearchSection)
+    researcher: ResearcherSection = Field(default_factory=ResearcherSection)
+    stop: StopSection = Field(default_factory=StopSection)
     rung: tuple[RungSection, ...] = ()
     _text: str = PrivateAttr(default="")
     _file: str = PrivateAttr(default="autoresearch.toml")
