@@ -177,13 +177,16 @@ class Database:
             raise
 
     def _compiled(self, statement: ClauseElement) -> tuple[str, Params]:
-        """The statement's text, and the parameters that are part of it."""
         found = self._texts.get(statement)
         if found is None:
-            compiled = statement.compile(dialect=_DIALECT)
-            constants = {name: value for name, value in compiled.params.items() if value is not None}
-            found = self._texts[statement] = str(compiled), constants
+            found = self._texts[statement] = compiled(statement)
         return found
+
+
+def compiled(statement: ClauseElement) -> tuple[str, Params]:
+    """A statement's text for SQLite, and the parameters that are part of it."""
+    result = statement.compile(dialect=_DIALECT)
+    return str(result), {name: value for name, value in result.params.items() if value is not None}
 
 
 def touch(path: Path) -> None:
