@@ -152,14 +152,14 @@ class Schedule:
     """Unconfirmed atoms at which an interim round may be held."""
 
 
-def reserve(schedule: Schedule, *, total: int, atoms: int = 0, ratio: float = 0.0) -> int:
-    """Runs of a study of `total` runs that the search must leave to confirmation, headline included; at most half.
+def reserve(schedule: Schedule, *, total: int, atoms: int = 0, ratio: float = 0.0, spent: int = 0) -> int:
+    """Runs of a study of `total` runs to hold back now for the next last round and the headline; at most half.
 
-    `atoms` are kept and unsettled, `ratio` is their mean effect at their verdicts in sigma (ignored without atoms).
-    Enough to find such effects with a power of 0.8, within `share` and `most` of all runs.
+    `atoms` are kept and unsettled, `ratio` is their mean effect at their verdicts in sigma (ignored without atoms),
+    `spent` the runs of earlier rounds. Enough to find such effects with a power of 0.8, within `share` and `most`.
     """
-    found = round_size(schedule, atoms=atoms, ratio=ratio)
-    size = min(max(found, schedule.share * total), schedule.most * total)
+    size = max(round_size(schedule, atoms=atoms, ratio=ratio), schedule.share * total - spent)
+    size = max(least_runs(max(atoms, 1)), min(size, schedule.most * total - spent))
     return min(total // 2, round(size) + 2 * schedule.headline)
 
 
