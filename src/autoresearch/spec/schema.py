@@ -21,7 +21,7 @@ Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]
 Words = tuple[Text, ...]
 Name = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-MetricName = Annotated[str, Strict(), Field(pattern=r"^[\w.µ/%@-]{1,100}$")]
+MetricName = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z0-9_.µ/%@-]{1,100}$")]
 
 
 class Section(BaseModel):

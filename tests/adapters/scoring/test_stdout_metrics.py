@@ -37,6 +37,7 @@ def test_the_summary_of_karpathy() -> None:
         ("METRIC total_µs=15200\nMETRIC total_µs=14000\n", {"total_µs": 14000.0}),
         ("METRIC a-b=1", {}),
         ("METRIC x=abc", {}),
+        ("METRIC ²=1\n²: 2", {}),
         ("loss=0.5\nloss: 0.25", {"loss": 0.25}),
         ("  acc : 9e-1  ", {"acc": 0.9}),
         ("a: 1\nb: 2\na: nan", {"b": 2.0}),

@@ -16,8 +16,8 @@ MOST_NAMES = 1000
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _VALUE = rf"(?:{_NUMBER}|[+-]?(?:nan|inf|infinity))"
-_METRIC = re.compile(rf"METRIC\s+([\w.µ]+)=({_VALUE})\s*", re.IGNORECASE)
-_NAMED = re.compile(rf"\s*([A-Za-z_µ][\w.µ/%@-]{{0,99}})\s*[:=]\s*({_VALUE})\s*", re.IGNORECASE)
+_METRIC = re.compile(rf"METRIC\s+([A-Za-z0-9_.µ]+)=({_VALUE})\s*", re.IGNORECASE)
+_NAMED = re.compile(rf"\s*([A-Za-z_µ][A-Za-z0-9_.µ/%@-]{{0,99}})\s*[:=]\s*({_VALUE})\s*", re.IGNORECASE)
 _BARE = re.compile(rf"\s*({_VALUE})\s*", re.IGNORECASE)
 _ENDS = re.compile(r"[\r\n]+")
 

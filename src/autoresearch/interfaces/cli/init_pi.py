@@ -30,8 +30,8 @@ LEGACY = {
     "config": "autoresearch.config.json",
 }
 
-_METRIC = re.compile(r"METRIC\s+([\w.µ]+)=")
-_PRIMARY = re.compile(r"primary\W+([\w.µ]+)", re.IGNORECASE)
+_METRIC = re.compile(r"METRIC\s+([A-Za-z0-9_.µ]+)=")
+_PRIMARY = re.compile(r"primary[^A-Za-z0-9_µ]+([A-Za-z0-9_.µ]+)", re.IGNORECASE)
 _QUOTED = re.compile(r"`([^`\s]+)`")
 _BULLET = re.compile(r"^\s*(?:[-*|]|\d+\.)\s*([\w.*/-]+)", re.MULTILINE)
 
@@ -130,7 +130,7 @@ def _string(entry: dict[str, Any], key: str) -> str:
 
 def _name(text: str) -> str:
     """A metric's name as its METRIC lines can give it; empty for any other text."""
-    return text if re.fullmatch(r"[\w.µ]{1,100}", text) else ""
+    return text if re.fullmatch(r"[A-Za-z0-9_.µ]{1,100}", text) else ""
 
 
 def _last_config(log: str) -> dict[str, Any]:
