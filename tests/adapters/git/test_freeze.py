@@ -29,7 +29,7 @@ def test_an_unchanged_workspace_is_the_same_tree(store: GitStore, tree: str, use
         assert (frozen.tree, frozen.changes, frozen.dropped) == (tree, (), ())
         assert write_tree(space.root) == tree
         assert space.files() == sorted([*FILES, "run.sh"])
-        assert os.readlink(space.root / "outside") == "/etc/passwd"
+        assert (space.root / "outside").readlink() == Path("/etc/passwd")
     assert not space.root.exists()
     fsck(store)
 

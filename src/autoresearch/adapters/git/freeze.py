@@ -159,7 +159,7 @@ class Walk:
         inner = _open(name, OPEN | os.O_DIRECTORY, fd)
         try:
             lower = low.oid if low and low.mode == TREE else None
-            if self._overlaid and is_opaque(f"/proc/self/fd/{inner}"):
+            if self._overlaid and is_opaque(inner):
                 lower = None
             barren = old is None and lower is None and not self._editable.below(path)
             if barren or (old and old.mode == GITLINK) or path.count("/") >= MOST_DEPTH:

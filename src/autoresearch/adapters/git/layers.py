@@ -19,11 +19,11 @@ def is_whiteout(status: os.stat_result, path: str) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_size == 0 and _attribute(path, "whiteout") is not None
 
 
-def is_opaque(path: str) -> bool:
-    """Whether the directory at `path` hides the lower one. Raises `InfraError` for a mount that moved directories."""
-    if _get(path, "trusted.overlay.redirect") is not None:
-        raise InfraError(f"{path} was renamed by an overlay mounted with redirect_dir: mount with redirect_dir=off")
-    return _attribute(path, "opaque") == b"y"
+def is_opaque(directory: int) -> bool:
+    """Whether an open directory hides the lower one. Raises `InfraError` for a mount that moved directories."""
+    if _get(directory, "trusted.overlay.redirect") is not None:
+        raise InfraError("a directory was moved by an overlay mounted with redirect_dir: mount with redirect_dir=off")
+    return _attribute(directory, "opaque") == b"y"
 
 
 def whiteout(path: str) -> None:
@@ -55,17 +55,18 @@ def can_whiteout(directory: Path) -> bool:
     return True
 
 
-def _attribute(path: str, name: str) -> bytes | None:
+def _attribute(place: str | int, name: str) -> bytes | None:
     for prefix in PREFIXES:
-        if (value := _get(path, prefix + name)) is not None:
+        if (value := _get(place, prefix + name)) is not None:
             return value
     return None
 
 
-def _get(path: str, name: str) -> bytes | None:
+def _get(place: str | int, name: str) -> bytes | None:
+    """An extended attribute of an open file, or of the very entry at a path; None when it has no such thing."""
     if not hasattr(os, "getxattr"):
         return None
     try:
-        return os.getxattr(path, name, follow_symlinks=False)
+        return os.getxattr(place, name, follow_symlinks=isinstance(place, int))
     except OSError:
         return None

@@ -26,7 +26,7 @@ from autoresearch.adapters.git.workspace import Checkout
 
 PLAIN_FILES, PLAIN_BYTES = 2_000, 20 << 20
 """Up to this extent a workspace is written file by file."""
-OVERLAID_FILES, OVERLAID_BYTES = 400, 8 << 20
+OVERLAID_FILES, OVERLAID_BYTES = 150, 4 << 20
 """The same where overlays can be used: showing an overlay costs about as much as writing so many files."""
 LAID_PATHS, LAID_BYTES = 500, 16 << 20
 """A kept checkout serves any tree that differs from its own by no more than this."""
@@ -209,13 +209,16 @@ class Places:
 
     def _evict(self, newest: Kept) -> None:
         kept = [self._kept(path.name) for path in self._trees.iterdir() if not path.name.startswith(".")]
-        others = sorted((one for one in kept if one != newest), key=self._used)
-        for old in others[: max(0, len(kept) - KEPT)]:
+        excess = len(kept) - KEPT
+        for old in sorted((one for one in kept if one != newest), key=self._used):
+            if excess <= 0:
+                return
             lock = self._trees / f".{old.name}.lock"
             with suppress(BlockingIOError, FileNotFoundError), locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 gone = self._trees / f".{old.name}-gone"
                 old.path.rename(gone)
                 remove(gone)
+                excess -= 1
 
     def _used(self, kept: Kept) -> float:
         with suppress(FileNotFoundError):

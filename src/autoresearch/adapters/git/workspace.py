@@ -104,7 +104,7 @@ def _directory(name: str, parent: int | None = None) -> Iterator[int]:
 
 
 def _scan(fd: int, at: str, *, overlaid: bool) -> tuple[set[str], dict[str, bool]]:
-    """The regular files of a directory, and which paths hide the lower layer (True: only what is below them)."""
+    """The regular files of a directory, and which paths of the lower layer are hidden (True: all below them, too)."""
     files: set[str] = set()
     hides: dict[str, bool] = {}
     with os.scandir(fd) as found:
@@ -115,14 +115,13 @@ def _scan(fd: int, at: str, *, overlaid: bool) -> tuple[set[str], dict[str, bool
             continue
         if entry.is_dir(follow_symlinks=False):
             with suppress(PermissionError), _directory(entry.name, fd) as inner:
-                if overlaid and is_opaque(f"/proc/self/fd/{inner}"):
-                    hides[path] = True
+                hides[path] = overlaid and is_opaque(inner)
                 more, deeper = _scan(inner, path + "/", overlaid=overlaid)
                 files |= more
                 hides |= deeper
             continue
         if overlaid:
-            hides[path] = False
+            hides[path] = True
             if is_whiteout(entry.stat(follow_symlinks=False), f"/proc/self/fd/{fd}/{entry.name}"):
                 continue
         if entry.is_file(follow_symlinks=False):
@@ -134,11 +133,11 @@ def _hidden(path: str, hides: dict[str, bool]) -> bool:
     """Whether the upper layer hides the lower one's file at `path`."""
     if not hides:
         return False
-    if hides.get(path) is False:
+    if path in hides:
         return True
     end = path.rfind("/")
     while end > 0:
-        if path[:end] in hides:
+        if hides.get(path[:end]):
             return True
         end = path.rfind("/", 0, end)
     return False
@@ -163,7 +162,7 @@ def _read_in(fd: int, parts: Sequence[str], *, overlaid: bool, missing: Gone | N
     if not stat.S_ISDIR(status.st_mode):
         return GONE
     with _directory(name, fd) as inner:
-        if overlaid and is_opaque(f"/proc/self/fd/{inner}"):
+        if overlaid and is_opaque(inner):
             missing = GONE
         return _read_in(inner, parts[1:], overlaid=overlaid, missing=missing)
 
