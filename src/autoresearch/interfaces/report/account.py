@@ -51,10 +51,10 @@ def failures(data: ReportData) -> Section | None:
         return None
     columns = (
         Column(title="how"),
-        Column(title="reason"),
+        Column(title="reason", words=True),
         Column(title="count", number=True),
         Column(title="first trial", number=True),
-        Column(title="example"),
+        Column(title="example", words=True),
     )
     rows = tuple(
         (
@@ -83,7 +83,7 @@ def cost(data: ReportData) -> Section:
     timed = ("CPU time of runs", data.runs.cpu), ("wall time of runs", data.runs.wall)
     lines += [(name, seconds, "time") for name, seconds in timed if seconds]
     if data.facts.elapsed:
-        lines.append(("time from start to end", data.facts.elapsed, "time"))
+        lines.append(("time worked", data.facts.elapsed, "time"))
     spent = data.cost
     tokens = (
         ("tokens in", spent.tokens_in),
@@ -244,13 +244,13 @@ def _origin(data: ReportData) -> Iterable[tuple[str, str | Cell]]:
     if study.base_tree:
         yield "base tree", study.base_tree
     yield "metric", _metric_words(data)
-    budget = study.rung.budget
-    yield (
-        "budget of a run",
-        duration(budget.seconds) + (" of CPU time" if budget.clock is Clock.CPU else " of wall clock"),
-    )
-    yield "researcher, policy", f"{study.researcher}, {study.policy}"
-    yield "seeds", "all derived from the study's seed, which stays in the record: researchers could read it here"
+    if data.imported:
+        yield "runs", "none of ours: an imported log, taken at its word"
+    else:
+        clock = "CPU time" if study.rung.budget.clock is Clock.CPU else "wall clock"
+        yield "budget of a run", f"{duration(study.rung.budget.seconds)} of {clock}"
+        yield "researcher, policy", f"{study.researcher}, {study.policy}"
+        yield "seeds", "all derived from the study's seed, which stays in the record: researchers could read it here"
     yield "epoch", str(facts.epoch)
     if facts.spec:
         yield "spec", f"sha256 {hashlib.sha256(facts.spec.encode()).hexdigest()}"

@@ -142,6 +142,11 @@ class ReportData:
         return self.facts.self_reported or self.metric.source is Source.STDOUT
 
     @property
+    def imported(self) -> bool:
+        """Whether nothing was run here: the rows come from somebody's log."""
+        return self.counts.trials > 0 and not self.facts.sandbox and self.runs.wall == 0.0
+
+    @property
     def changed_conditions(self) -> tuple[EpochView, ...]:
         """Epochs that began after the first trial."""
         return tuple(epoch for epoch in self.facts.epochs if epoch.at_trial > 0)

@@ -81,6 +81,8 @@ class Column:
 
     title: str
     number: bool = False
+    words: bool = False
+    """Holds sentences: the other columns leave it room."""
     bar: bool = False
     """Drawn where pictures can be drawn, else left out."""
 

@@ -97,7 +97,9 @@ def _head(column: Column) -> str:
 
 
 def _kind(column: Column) -> str:
-    return ' class="bar"' if column.bar else ' class="number"' if column.number else ""
+    if column.bar or column.number:
+        return ' class="bar"' if column.bar else ' class="number"'
+    return ' class="words"' if column.words else ""
 
 
 def _cell(column: Column, cell: str | Cell | Bar | None, reach: tuple[float, float]) -> str:

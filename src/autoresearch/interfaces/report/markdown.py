@@ -26,8 +26,8 @@ from autoresearch.interfaces.report.document import (
 LONGEST = 300
 """Characters of one cell."""
 
-_MARKS = re.compile(r"([\\`*\[\]<>|~&$])|(?<![^\W_])(_)|(_)(?![^\W_])")
-_LEADING = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+_MARKS = re.compile(r"([\\`*\[\]<|~&$])|(?<![^\W_])(_)|(_)(?![^\W_])")
+_LEADING = re.compile(r"^(\s*)([#+=>-]|\d+[.)])")
 
 
 def render(document: Document, picture: str) -> str:

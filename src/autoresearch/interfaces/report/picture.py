@@ -111,6 +111,7 @@ def _frame(axes: "Axes", data: ReportData) -> None:
     if not data.counts.trials:
         _text(axes, 0.5, 0.5, "nothing has been tried yet", coords=axes.transAxes, size=12, color=MUTED, ha="center")
         axes.set_yticks([])
+        axes.set_xticks([])
 
 
 def _epochs(axes: "Axes", data: ReportData) -> None:
@@ -141,17 +142,12 @@ def _tried(axes: "Axes", points: Sequence[Point], bounds: tuple[float, float]) -
 
 
 def _crashes(axes: "Axes", points: Sequence[Point]) -> None:
+    """Ticks on the lower edge; fainter where there are many."""
     at = [(point.number, 0.012) for point in points if point.state is TrialState.CRASHED]
+    alpha = 1.0 if len(at) < 100 else max(0.04, 60 / len(at))
+    across = axes.get_xaxis_transform()
     _dots(
-        axes,
-        at,
-        marker="|",
-        s=46,
-        color=CRASH,
-        linewidths=1.1,
-        zorder=3,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
+        axes, at, marker="|", s=46, color=CRASH, linewidths=1.1, alpha=alpha, zorder=3, transform=across, clip_on=False
     )
 
 
@@ -173,8 +169,9 @@ def _staircase(axes: "Axes", data: ReportData) -> None:
     if steps[0][0] == BASE:
         _dots(axes, steps[:1], marker="D", s=34, color=INK, linewidths=0, zorder=6, clip_on=False)
         axes.annotate("base", steps[0], xytext=(7, 3), textcoords="offset points", fontsize=8, color=INK, va="bottom")
+    shrunk = 1.0 if len(data.kept) <= 60 else max(0.2, 60 / len(data.kept))
     for standings, style in _MARKS:
-        _dots(axes, _kept(data, standings), clip_on=False, **style)
+        _dots(axes, _kept(data, standings), clip_on=False, **(style | {"s": style["s"] * shrunk}))
 
 
 _MARKS: tuple[tuple[tuple[Standing, ...], dict[str, Any]], ...] = (
@@ -184,7 +181,7 @@ _MARKS: tuple[tuple[tuple[Standing, ...], dict[str, Any]], ...] = (
     ),
     (
         (Standing.REFUTED,),
-        {"s": 30, "marker": "X", "facecolor": REFUTED, "edgecolor": PAPER, "linewidths": 0.6, "zorder": 5},
+        {"s": 52, "marker": "X", "facecolor": REFUTED, "edgecolor": PAPER, "linewidths": 0.6, "zorder": 5},
     ),
     ((Standing.CONFIRMED,), {"s": 46, "facecolor": KEPT, "edgecolor": PAPER, "linewidths": 0.8, "zorder": 6}),
 )

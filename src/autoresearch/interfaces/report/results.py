@@ -20,9 +20,7 @@ from autoresearch.interfaces.report.document import (
     Section,
     Table,
     Tone,
-    code,
     prose,
-    strong,
     worded,
 )
 from autoresearch.interfaces.report.words import Scale, count, p_value, scale_of, share
@@ -64,34 +62,35 @@ def fallen(data: ReportData) -> Section | None:
     claims = data.claimed(Standing.REFUTED, Standing.UNDECIDED)
     if not claims:
         return None
-    told = prose(
-        "These were kept during the search and did not hold up. ",
-        strong("Refuted"),
-        " changes were taken out again. ",
-        strong("Undecided"),
-        " ones may help, but it is not shown: they are left out of the headline and of ",
-        code("autoresearch apply"),
-        ".",
-    )
+    told = "These were kept during the search and did not hold up. "
+    if data.claimed(Standing.REFUTED):
+        told += "Refuted changes were taken out again. "
+    if data.claimed(Standing.UNDECIDED):
+        told += "Undecided ones may help, but that is not shown: headline and `autoresearch apply` leave them out."
     table = _claims_table(data, claims, standing=True)
-    return Section(id="fallen", title="What did not hold up", blocks=(Paragraph(text=told), table))
+    return Section(id="fallen", title="What did not hold up", blocks=(Paragraph(text=worded(told.strip())), table))
 
 
 def _why_none(data: ReportData) -> str:
     if not data.counts.kept:
         return "No change was kept, so there was nothing to confirm."
+    if data.imported:
+        return "This is an imported log: nothing was run here, so nothing is confirmed. Each keep rests on one run."
     if not data.rounds:
         return "No confirmation round has been run: `autoresearch confirm` measures the kept changes on fresh seeds."
     if any(not entry.outcomes for entry in data.rounds):
         return "A confirmation round is under way."
-    return "No kept change was confirmed on fresh seeds. That is a result: what looked like gains was luck of the draw."
+    return (
+        "No kept change was confirmed on fresh seeds. That is a result, too: nothing that looked like a gain was shown "
+        "to be more than luck."
+    )
 
 
 def _claims_table(data: ReportData, claims: Sequence[Claim], *, standing: bool) -> Table:
     scale = scale_of(data)
     reference = data.headline.base if data.headline else data.base.value if data.base else 0.0
     columns = [
-        Column(title="change"),
+        Column(title="change", words=True),
         *([Column(title="standing")] if standing else []),
         Column(title="trials", number=True),
         Column(title="gain", number=True),
@@ -154,10 +153,11 @@ def _curve_words(data: ReportData) -> str:
     if data.remeasured:
         inflation = mean(entry.inflation for entry in data.remeasured)
         word = "too good" if inflation >= 0 else "too bad"
-        sigmas = f", {abs(inflation) / data.facts.sigma:.2f} σ" if data.facts.sigma else ""
+        sigmas = f" ({abs(inflation) / data.facts.sigma:.1f} σ)" if data.facts.sigma else ""
         said += (
             f"Over {count(len(data.remeasured), 'kept trial')} with fresh runs, the reported number was "
-            f"{scale.value(abs(inflation))}{sigmas} {word} on average."
+            f"{scale.value(abs(inflation))}{sigmas} {word} on average "
+            "(inflation: reported minus re-measured, as a gain)."
         )
     else:
         said += "No kept trial was measured again, so how much of the raw curve is luck cannot be said."
@@ -169,11 +169,11 @@ def _remeasured_table(data: ReportData) -> Table:
     hypotheses = {row.number: row.hypothesis for row in data.kept}
     columns = (
         Column(title="trial", number=True),
-        Column(title="hypothesis"),
+        Column(title="hypothesis", words=True),
         Column(title="reported", number=True),
-        Column(title="fresh runs, mean", number=True),
+        Column(title="re-measured", number=True),
         Column(title="runs", number=True),
-        Column(title="reported − re-measured, as gain", number=True),
+        Column(title="inflation", number=True),
     )
     shown = data.remeasured[-SHOWN_KEPT:]
     rows = tuple(
@@ -197,7 +197,7 @@ def kept(data: ReportData) -> Section | None:
     scale = scale_of(data)
     columns = (
         Column(title="trial", number=True),
-        Column(title="hypothesis"),
+        Column(title="hypothesis", words=True),
         Column(title="standing"),
         Column(title=data.metric.name, number=True),
         Column(title="gain when kept", number=True),
@@ -245,7 +245,7 @@ def noisy(data: ReportData) -> Section | None:
     if data.noisy:
         columns = (
             Column(title="trial", number=True),
-            Column(title="hypothesis"),
+            Column(title="hypothesis", words=True),
             Column(title="gain when kept", number=True),
             Column(title="in σ√2", number=True),
             Column(title="reading"),
@@ -275,10 +275,10 @@ def near(data: ReportData) -> Section | None:
     scale = scale_of(data)
     columns = (
         Column(title="trial", number=True),
-        Column(title="hypothesis"),
+        Column(title="hypothesis", words=True),
         Column(title="gain", number=True),
         Column(title="95 % interval", number=True),
-        Column(title="why not kept"),
+        Column(title="why not kept", words=True),
     )
     rows = tuple(
         (str(row.number), row.hypothesis, scale.gain(row.effect), _interval(scale, row), row.reason)
@@ -297,11 +297,11 @@ def recent(data: ReportData) -> Section | None:
     scale = scale_of(data)
     columns = (
         Column(title="trial", number=True),
-        Column(title="hypothesis"),
+        Column(title="hypothesis", words=True),
         Column(title="state"),
         Column(title=data.metric.name, number=True),
         Column(title="gain", number=True),
-        Column(title="reason"),
+        Column(title="reason", words=True),
     )
     rows = tuple(
         (str(row.number), row.hypothesis, row.state.value, scale.value(row.value), scale.gain(row.effect), row.reason)

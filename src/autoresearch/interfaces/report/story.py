@@ -7,7 +7,7 @@ from autoresearch.domain.events import HeadlineJudged
 from autoresearch.domain.model import Standing
 from autoresearch.interfaces.report.data import ReportData
 from autoresearch.interfaces.report.document import Cell, Prose, Tile, Tone, prose, strong
-from autoresearch.interfaces.report.words import MINUS, Scale, count, duration, scale_of, share
+from autoresearch.interfaces.report.words import MINUS, count, duration, scale_of, share
 
 
 def labels(data: ReportData) -> tuple[Cell, ...]:
@@ -34,7 +34,7 @@ def headline(data: ReportData) -> Prose:
     if line is not None and counts.confirmed:
         return prose(
             f"{_changes(counts.confirmed)} confirmed one by one, but together they show no sure gain: "
-            f"{_levels(data, line)} ({_interval(data, line)})."
+            f"{_levels(data, line)} (95 % interval of the gain: {_shares(line)})."
         )
     if counts.kept == 0:
         return prose(
@@ -51,7 +51,11 @@ def headline(data: ReportData) -> Prose:
             strong("Nothing held up: "),
             f"{_changes(counts.kept)} kept along the way, and none was confirmed on fresh seeds. The base stands.",
         )
-    return prose(strong(f"{_changes(counts.kept)} kept and none is confirmed yet:"), " no gain is claimed.")
+    within = sum(keep.within for keep in data.noisy)
+    doubt = (
+        f"{within:,} of them {'lies' if within == 1 else 'lie'} within the noise." if within else "no gain is claimed."
+    )
+    return prose(strong(f"{_changes(counts.kept)} kept and none is confirmed: "), doubt)
 
 
 def details(data: ReportData) -> Prose:
@@ -59,7 +63,9 @@ def details(data: ReportData) -> Prose:
     if data.counts.trials == 0:
         return prose(f"Goal: {data.study.goal}")
     took = count(data.counts.trials, "trial")
-    if data.runs.count:
+    if data.imported:
+        took += " of an imported log"
+    elif data.runs.count:
         took += f", {count(data.runs.count, 'run')}"
     if data.facts.elapsed:
         took += f", {duration(data.facts.elapsed)}"
@@ -87,33 +93,34 @@ def tiles(data: ReportData) -> tuple[Tile, ...]:
         Tile(
             label="confirmed",
             value=f"{counts.confirmed:,}",
-            note="on fresh seeds",
+            note="on fresh seeds" if counts.confirmed else "",
             tone=Tone.GOOD if counts.confirmed else Tone.NONE,
         ),
     ]
     if line is not None:
-        sure = line.low > 0
+        sure, gain = line.low > 0, f"gain {scale.gain(line.effect)} ({scale.interval(line.low, line.high)})"
         shown.append(
             Tile(
                 label=f"{data.metric.name}, base → confirmed",
                 value=f"{scale.value(line.base)} → {scale.value(line.confirmed)}",
-                note=f"gain {share(line.effect, line.base)}" + ("" if sure else ", not sure"),
+                note=f"{gain}, {count(line.runs, 'run')}",
                 tone=Tone.GOOD if sure else Tone.OPEN,
             )
         )
     elif data.base is not None:
-        note = "mean of " + count(data.base.runs, "run") if data.runs.count else "from the log"
+        note = count(data.base.runs, "run", "runs, mean")
         shown.append(Tile(label=f"{data.metric.name}, base", value=scale.value(data.base.value), note=note))
     return tuple(shown)
 
 
 def _gained(data: ReportData, line: HeadlineJudged) -> Prose:
     metric = data.metric.name + (" (self-reported)" if data.self_reported else "")
+    verb = "was" if data.counts.confirmed == 1 else "were"
     return prose(
         f"{metric} improved by ",
         strong(share(line.effect, line.base)),
-        f" on fresh seeds, {_levels(data, line)} ({_interval(data, line)}). "
-        f"{_changes(data.counts.kept)} kept, {data.counts.confirmed:,} confirmed.",
+        f" on fresh seeds, {_levels(data, line)} (95 % interval of the gain: {_shares(line)}). "
+        f"{data.counts.confirmed:,} of {count(data.counts.kept, 'kept change')} {verb} confirmed.",
     )
 
 
@@ -122,13 +129,9 @@ def _levels(data: ReportData, line: HeadlineJudged) -> str:
     return f"from {scale.value(line.base)} to {scale.value(line.confirmed)}"
 
 
-def _interval(data: ReportData, line: HeadlineJudged) -> str:
-    """The gain as an interval, in the metric's unit and as a share of the base."""
-    scale: Scale = scale_of(data)
-    shares = f"{share(line.low, line.base)} to {share(line.high, line.base)}"
-    return (
-        f"gain {scale.interval(line.low, line.high)}, or {shares}, with 95 % confidence over {count(line.runs, 'run')}"
-    )
+def _shares(line: HeadlineJudged) -> str:
+    """The interval of the gain as shares of the base."""
+    return f"{share(line.low, line.base)} to {share(line.high, line.base)}"
 
 
 def _holdout(data: ReportData) -> str:
@@ -157,7 +160,7 @@ def _changes(number: int) -> str:
 
 
 def _runs_note(data: ReportData) -> str:
-    return count(data.runs.count, "run") if data.runs.count else "imported, no runs"
+    return "imported" if data.imported else count(data.runs.count, "run")
 
 
 def _of(part: int, whole: int) -> str:

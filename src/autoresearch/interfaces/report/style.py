@@ -53,16 +53,17 @@ figure { margin: 0; overflow-x: auto; }
 figure svg { display: block; width: 100%; min-width: 42rem; height: auto; }
 .wide { overflow-x: auto; margin: 0 0 .75rem; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; line-height: 1.45; }
-th, td { padding: .42rem .7rem .42rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
+th, td { padding: .42rem 1rem .42rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { color: var(--muted); font-weight: 500; font-size: .8125rem; vertical-align: bottom; }
-td { overflow-wrap: anywhere; min-width: 3.2rem; }
 tbody tr:last-child td { border-bottom: 0; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { width: 1%; text-align: right; font-variant-numeric: tabular-nums; }
 td.number { white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
-td:not(.number):not(.bar) { min-width: 6rem; }
+td.words { min-width: 11rem; overflow-wrap: anywhere; }
+.pairs td { overflow-wrap: anywhere; }
+th.number { white-space: nowrap; }
 td small { display: block; color: var(--muted); font-size: .8125rem; }
-.bar { width: 120px; }
+.bar { width: 1%; }
 .forest { display: block; margin-top: .15rem; }
 .forest .zero { stroke: var(--muted); stroke-dasharray: 2 2; }
 .forest .reach { stroke: var(--fresh); stroke-width: 2; }

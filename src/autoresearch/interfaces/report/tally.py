@@ -22,7 +22,7 @@ GROUPS = 200
 """Different failures told apart, of one kind."""
 OTHERS = "other reasons"
 
-_NUMBER = re.compile(r"[-+−]?\d[\d.,]*(?:e[-+]?\d+)?")
+_NUMBER = re.compile(r"(⟨U\+\w+⟩)|[-+−]?\d[\d.,]*(?:e[-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Failures:
 
 def common_part(reason: str) -> str:
     """A reason with its numbers left out, short: what reasons of one sort share."""
-    return _NUMBER.sub("…", plain(reason, 100)).replace("… …", "…")
+    return _NUMBER.sub(lambda found: found[1] or "…", plain(reason, 100)).replace("… …", "…")
 
 
 class TrialTally:

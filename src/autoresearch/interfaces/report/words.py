@@ -59,17 +59,17 @@ def scale_of(data: ReportData) -> Scale:
 
 
 def share(part: float, whole: float) -> str:
-    """`part` as a percentage of `whole`, three significant digits at most."""
+    """`part` as a percentage of `whole`."""
     if whole == 0.0 or not isfinite(part) or not isfinite(whole):
         return NONE
     return f"{_significant(100 * part / abs(whole))} %".replace("-", MINUS)
 
 
 def _significant(number: float) -> str:
-    """Two decimals below 10, one below 100, none above; three significant digits for the very small."""
+    """Two decimals below 1, one below 100, none above; two significant digits for the very small."""
     size = abs(number)
     if size == 0.0 or size >= 0.1:
-        return f"{number:,.{2 if size < 10 else 1 if size < 100 else 0}f}"
+        return f"{number:,.{2 if size < 1 else 1 if size < 100 else 0}f}"
     return f"{number:.2g}"
 
 
