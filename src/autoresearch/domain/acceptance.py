@@ -83,9 +83,9 @@ class Race:
 
     screen: float = 0.5
     """A first reading less than this many sigma above the incumbent is discarded at once."""
-    z: float = 1.2
+    z: float = 1.25
     """Standard errors above zero at which a long race is won."""
-    early: float = 2.2
+    early: float = 2.5
     """What the bar is higher by after one fresh run; it falls as 1 / n."""
     futile: float = 0.5
     """Standard errors below which a race is lost at its start."""

@@ -261,16 +261,29 @@ def _fit(
     x, y = _matrix(rows, seen), np.asarray(values)
     inverse = np.linalg.pinv(x.T @ x)
     beta = inverse @ x.T @ y
-    rank = int(np.linalg.matrix_rank(x))
+    grain = 1e-9 * float(np.abs(y).max())
+    beta[np.abs(beta) < grain] = 0.0
     residual = float(((y - x @ beta) ** 2).sum())
-    dof = noise.dof + len(rows) - rank
-    sigma = sqrt((residual + noise.sigma**2 * noise.dof) / dof) if dof > 0 else inf
+    free = len(rows) - int(np.linalg.matrix_rank(x))
+    sigma, dof = _pooled(0.0 if sqrt(residual) < grain else residual, free, noise)
     separable = np.isclose((inverse @ x.T @ x).diagonal(), 1.0)
     errors = [
         sigma * sqrt(max(0.0, float(v))) if ok else inf for v, ok in zip(inverse.diagonal(), separable, strict=True)
     ]
     fitted = [AtomEffect(atoms=g, effect=-float(beta[i]), error=errors[i]) for i, g in enumerate(seen, start=1)]
     return [*fitted, *blind], sigma, dof
+
+
+def _pooled(residual: float, free: int, noise: Noise) -> tuple[float, float]:
+    """Sigma and degrees of freedom of the effects.
+
+    A residual variance three standard deviations (of a chi-square over its degrees of freedom) above the known one is
+    lack of fit: atoms that interact. It is then not diluted by pooling.
+    """
+    if free > 0 and residual / free > noise.sigma**2 * (1 + 3 * sqrt(2 / free)):
+        return sqrt(residual / free), float(free)
+    dof = noise.dof + free
+    return (sqrt((residual + noise.sigma**2 * noise.dof) / dof), dof) if dof > 0 else (inf, dof)
 
 
 def _explain(cells: Sequence[Cell], gains: Sequence[float | None]) -> tuple[set[int], list[tuple[int, int]]]:
