@@ -93,8 +93,8 @@ def place(
     frame = axes.get_window_extent()
     area = Box(frame.x0 + 1, frame.y0 + 9 * unit, frame.x1 + 8 * unit, frame.y1)
     to_pixels = axes.transData.transform
-    taken = [_around(*map(float, to_pixels(mark)), reach=3.2 * unit) for mark in marks] if len(marks) <= 500 else []
-    taken += list(_stairs([tuple(to_pixels(step)) for step in steps])) if len(steps) <= 500 else []
+    taken = [_around(*map(float, to_pixels(mark)), reach=3.2 * unit) for mark in _thinned(marks)]
+    taken += _stairs([tuple(to_pixels(step)) for step in _thinned(steps)])
     drawn = 0
     for wish in wishes:
         text = drawable(plain(wish.text, LENGTH))
@@ -109,6 +109,11 @@ def place(
                 drawn += 1
                 break
     return drawn
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """So many of them that a crowd is kept clear of, at bounded cost."""
+    return points[:: 1 + len(points) // 500]
 
 
 def _spots(downward: bool) -> Iterator[Spot]:
