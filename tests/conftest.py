@@ -31,4 +31,4 @@ def _no_controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Tests do not inherit the surroundings of a study that happens to run them."""
     for name in ("AUTORESEARCH_CONTROLLER", "AUTORESEARCH_SEED", "AUTORESEARCH_OUT", "AUTORESEARCH_BUDGET"):
         monkeypatch.delenv(name, raising=False)
-    yield
+    return

@@ -1,6 +1,6 @@
 """Where things are: the user's repository, its spec, and the state directory of a study.
 
-State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: no `git status` shows it, no `git clean` takes it.
+State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: `git status` does not show it, `git clean` leaves it.
 """
 
 import secrets
@@ -26,6 +26,12 @@ class Place:
         """State directory of a study."""
         return self.state / study
 
+    def make(self, study: str) -> None:
+        """Make the state directory of a study, closed to others."""
+        for path in (self.state, self.of(study)):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o700)
+
     def ledger(self, study: str) -> Path:
         """Its ledger file."""
         return self.of(study) / "ledger.db"
@@ -42,7 +48,7 @@ class Place:
         """The key that seals its hash chains, made when missing."""
         path = self.of(study) / "key"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.make(study)
             path.touch(mode=0o600)
             path.write_bytes(secrets.token_bytes(32))
         return path.read_bytes()

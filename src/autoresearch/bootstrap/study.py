@@ -97,6 +97,7 @@ def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
             "Commit or stash them, then run again"
         )
     commit = base(repository).commit
+    place.make(name)
     with GitStore(place.of(name), object_format=repository.object_format) as store:
         tree = import_base(repository, store, commit)
         for glob in spec.workspace.editable:

@@ -7,12 +7,13 @@ import gzip
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, ScoreRefused
 from autoresearch.domain.lineage import StudyState
-from autoresearch.domain.model import Metric, RunKey, Scores
+from autoresearch.domain.model import Metric, RunKey, RunResult, RunStatus, Scores
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import RunFiles, Running, Task, Workspace
 
@@ -57,7 +58,15 @@ def execute(desk: Desk, run: RunKey, *, watch: Callable[[Running], None]) -> e.R
     if not result.status.ok:
         shutil.rmtree(files.artifacts, ignore_errors=True)
         _put_away(files)
-    return e.RunEnded(run=run, result=result)
+    return e.RunEnded(run=run, result=_explained(result))
+
+
+def _explained(result: RunResult) -> RunResult:
+    """A failed program's last words belong to the reason."""
+    last = next((line.strip() for line in reversed(result.tail.splitlines()) if line.strip()), "")
+    if result.status is not RunStatus.FAILED or not last:
+        return result
+    return replace(result, reason=f"{result.reason}: {last[:200]}")
 
 
 def _collect(workspace: Path, artifacts: Path, wanted: Callable[[str], bool]) -> None:

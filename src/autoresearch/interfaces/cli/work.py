@@ -92,16 +92,16 @@ def who(name: str) -> str:
     return f"process {pid} on {host}"
 
 
-def reopen(session: Session) -> None:
-    """Take back a pause, or the end of a study whose reason to end no longer holds."""
+def reopen(session: Session, *, anyway: bool = False) -> None:
+    """Take back a pause, or the end of a study whose reason to end no longer holds (or `anyway`)."""
     state = session.state()
     paused = state.control is Control.PAUSED
     if paused:
-        say(f"resuming; it was paused: {safe(state.reason, 400)}")
+        warn(f"resuming; it was paused: {safe(state.reason, 400)}")
     finished = state.control is Control.FINISHED
     if finished:
         state.control = Control.RUNNING
-        finished = not stop_reason(state, Limits())
+        finished = anyway or not stop_reason(state, Limits())
     if paused or finished:
         session.ledger.record([e.Resumed()])
 
@@ -314,7 +314,7 @@ def _propose_by_hand(session: Session, hypothesis: str) -> int:
     """Open a trial of a person and freeze the working tree's editable files as its proposal."""
     state, desk, ledger = session.state(), session.desk, session.ledger
     number = state.next_trial
-    reopen(session)
+    reopen(session, anyway=True)
     opened = e.TrialOpened(trial=number, parent=state.incumbent, move=Move.EXPLORE, researcher=PERSON)
     if ledger.record([opened]) is None:
         raise UsageError("somebody else opened a trial at this moment: try again")
