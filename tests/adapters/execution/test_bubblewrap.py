@@ -3,11 +3,14 @@
 import os
 import socket
 import sys
+import tempfile
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from autoresearch.adapters.execution.bubblewrap import Bubblewrap
 from autoresearch.adapters.execution.front import overlay_supported
 from autoresearch.adapters.execution.masks import expand_masks, stdlib_dirs
 from autoresearch.domain.errors import InfraError
@@ -128,7 +131,7 @@ def test_processes_of_the_host_are_invisible(safe: Bench) -> None:
     text = "import os; print(sorted(int(x) for x in os.listdir('/proc') if x.isdigit()))\n"
     text += "print(open('/proc/1/comm').read())"
     first, second = safe.python(text).tail.splitlines()
-    assert first == "[1, 2]"
+    assert first in ("[1, 2]", "[1, 3]")
     assert second == "sh"
     text = (
         TRY
@@ -244,15 +247,15 @@ def test_files_of_the_workspace_can_be_hidden(safe: Bench) -> None:
     assert safe.shell("cat score.py", masked=(safe.work.root / "score.py",)) == ""
 
 
-@pytest.mark.parametrize("more", [(), ("{stdlib}/idlelib/*.py", "{stdlib}/turtle*", "{stdlib}/lib2to3/**")])
+@pytest.mark.parametrize("more", [(), ("{stdlib}/email/*.py", "{stdlib}/wave*", "{stdlib}/wsgiref/**")])
 def test_standard_library_modules_are_hidden_with_their_bytecode(safe: Bench, more: tuple[str, ...]) -> None:
     masked = expand_masks(("{stdlib}/mailbox.py", *more))
     places = [str(each) for each in stdlib_dirs()]
     text = f"""
 import glob, os
-names = ('mailbox.py', '__pycache__/mailbox.*', 'idlelib/run.py')
+names = ('mailbox.py', '__pycache__/mailbox.*', 'email/parser.py')
 found = [p for d in {places} for n in names for p in glob.glob(d + '/' + n)]
-sizes = [sum(os.path.getsize(p) for p in found if module in p) for module in ('mailbox', 'idlelib')]
+sizes = [sum(os.path.getsize(p) for p in found if module in p) for module in ('mailbox', 'email')]
 print(sizes[0], sizes[1] > 0)
 import base64, json, argparse
 """
@@ -291,15 +294,19 @@ def test_files_without_a_name_count(safe: Bench) -> None:
 
 
 @pytest.fixture
-def layered(safe: Bench) -> Bench:
-    if not overlay_supported(safe.place):
-        pytest.skip("overlay file systems cannot be mounted here")
-    lower = safe.place / "lower"
-    (lower / "sub").mkdir(parents=True)
-    (lower / "train.py").write_text("old")
-    (lower / "sub" / "data").write_text("data")
-    safe.work = Directory(safe.place / "root", lower)
-    return safe
+def layered(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with a workspace in layers; in shared memory where temporary files lie in an overlay themselves."""
+    with tempfile.TemporaryDirectory(dir=tmp_path if overlay_supported(tmp_path) else "/dev/shm") as name:
+        place = Path(name)
+        if not overlay_supported(place.parent):
+            pytest.skip("overlay file systems cannot be mounted here")
+        bench = Bench(place, Bubblewrap())
+        lower = place / "lower"
+        (lower / "sub").mkdir(parents=True)
+        (lower / "train.py").write_text("old")
+        (lower / "sub" / "data").write_text("data")
+        bench.work = Directory(place / "root", lower)
+        yield bench
 
 
 def test_writes_to_a_workspace_in_layers_go_to_its_upper_layer(layered: Bench) -> None:
@@ -333,7 +340,7 @@ def test_files_in_the_lower_layer_can_be_hidden(layered: Bench) -> None:
 
 
 def test_layers_and_many_masks_together(layered: Bench) -> None:
-    masked = expand_masks(("{stdlib}/idlelib/*.py",))
+    masked = expand_masks(("{stdlib}/email/*.py",))
     text = "import os; print(sum(os.path.getsize(p) for p in {}), open('train.py').read())"
-    paths = [str(each) for each in masked if each.exists() and str(each).startswith(sys.base_prefix)]
+    paths = [str(each) for each in masked if each.exists() and each.is_relative_to(sys.base_prefix)]
     assert layered.python(text.format(paths), masked=masked).tail == "0 old"

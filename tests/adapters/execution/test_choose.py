@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from autoresearch.adapters.execution import choose
+from autoresearch.adapters.execution import cgroup, choose
 from autoresearch.adapters.execution.bare import Bare
 from autoresearch.adapters.execution.bubblewrap import Bubblewrap
 from autoresearch.adapters.execution.disk import TOO_DEEP, written
@@ -116,3 +117,30 @@ def test_a_process_is_read_and_one_that_is_gone_is_none() -> None:
     assert mine.own > 0
     assert read_process(1 << 22) is None
     assert Tree(root=1 << 22).sample().pids == ()
+
+
+def test_a_control_group_is_an_extra_for_root(tmp_path: Path) -> None:
+    group = cgroup.make(64)
+    if os.geteuid() != 0 or cgroup.homes() is None:
+        assert group is None
+        return
+    assert group is not None
+    text = "import os, time\nfor _ in range(100):\n if os.fork() == 0: time.sleep(9)"
+    with group.enter(), (tmp_path / "error").open("wb") as error:
+        process = subprocess.Popen([sys.executable, "-c", text], stderr=error)
+    group.adopt(process.pid)
+    process.wait()
+    assert "BlockingIOError" in (tmp_path / "error").read_text()
+    assert group.cpu() >= 0
+    for pid in group.members():
+        os.kill(pid, 9)
+    group.remove()
+    assert group.members() == []
+
+
+def test_groups_of_dead_controllers_are_swept_away(tmp_path: Path) -> None:
+    for name in (f"autoresearch-{1 << 22}-0", f"autoresearch-{os.getpid()}-0", "autoresearch-other", "else"):
+        (tmp_path / name).mkdir()
+    cgroup.sweep(tmp_path)
+    assert not (tmp_path / f"autoresearch-{1 << 22}-0").exists()
+    assert len(list(tmp_path.iterdir())) == 3

@@ -57,7 +57,8 @@ class Bare:
         """The launch of `task`. Raises `InfraError` for a workspace in layers, which only a sandbox can show."""
         if task.workspace is not None and task.workspace.lower is not None:
             raise InfraError("a workspace in layers needs bubblewrap: ask the store for a whole one")
-        work = task.workspace.root if task.workspace is not None else _empty_beside(task.log)
+        own = _empty_beside(task.log)
+        work = task.workspace.root if task.workspace is not None else own / "work"
         _link_inputs(work, task.mounts)
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         files = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
@@ -65,15 +66,18 @@ class Bare:
         cpu = math.ceil(seconds) if task.budget.clock is Clock.CPU else 0
         numbers = (task.budget.disk, files, cpu, log, 1 if task.stdout is None else 0)
         keeper = (sys.executable, "-I", "-S", str(_KEEPER), *(str(each) for each in numbers))
-        return Launch(argv=(*keeper, *task.command), env=_environment(task, work), cwd=work)
+        return Launch(argv=(*keeper, *task.command), env=_environment(task, work, own), cwd=work, leftovers=(own,))
 
 
 def _empty_beside(log: Path) -> Path:
-    """An empty directory to work in, beside the log."""
-    work = log.with_name(f"{log.name}.work")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    return work
+    """A directory for this run alone, beside its log: HOME, temporary files, the interpreter's names."""
+    own = log.with_name(f"{log.name}.d").resolve()
+    shutil.rmtree(own, ignore_errors=True)
+    for name in ("", "home", "tmp", "work", "bin"):
+        (own / name).mkdir(mode=0o700)
+    for name in ("python", "python3"):
+        (own / "bin" / name).symlink_to(sys.executable)
+    return own
 
 
 def _link_inputs(work: Path, inputs: Sequence[Mount]) -> None:
@@ -88,17 +92,14 @@ def _link_inputs(work: Path, inputs: Sequence[Mount]) -> None:
             place.symlink_to(mount.source.expanduser().resolve())
 
 
-def _environment(task: Task, work: Path) -> dict[str, str]:
+def _environment(task: Task, work: Path, own: Path) -> dict[str, str]:
     """The allow-list environment, with this interpreter first on PATH."""
     bins = [f"{mount.source.expanduser()}/bin" for mount in task.mounts if (mount.source / "pyvenv.cfg").is_file()]
-    bins += [str(Path(sys.prefix) / "bin"), str(Path(sys.base_prefix) / "bin")]
-    scratch = task.log.with_name(f"{task.log.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700)
+    bins += [str(Path(sys.prefix) / "bin"), str(own / "bin"), str(Path(sys.base_prefix) / "bin")]
     return {
         "PATH": ":".join([*dict.fromkeys(bins), _SYSTEM_PATH]),
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
+        "HOME": str(own / "home"),
+        "TMPDIR": str(own / "tmp"),
         "LANG": "C.UTF-8",
         "PWD": os.fspath(work),
         "AUTORESEARCH_BUDGET": budget_text(task),

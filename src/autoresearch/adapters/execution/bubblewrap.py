@@ -21,7 +21,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from autoresearch.adapters.execution import front, mounts
-from autoresearch.adapters.execution.launch import Launch, budget_text, thread_env
+from autoresearch.adapters.execution.launch import Launch, budget_text, task_limit, thread_env
 from autoresearch.adapters.execution.masks import stdlib_dirs
 from autoresearch.adapters.execution.mounts import HOME, METRICS, OUT, WORK, Shown, View
 from autoresearch.domain.errors import InfraError
@@ -45,6 +45,7 @@ _SEAL = ("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/")
 _KEEPER = """ulimit -c 0
 ulimit -f {blocks}
 ulimit -n {files}
+{tasks}
 echo ready >&2
 read -r go <&2 || exit 125
 "$@" {redirect}
@@ -248,7 +249,21 @@ def _keeper(task: Task, log: int) -> str:
     redirect = "2>&1" if task.stdout is None else f"2>/proc/self/fd/{log}"
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    return _KEEPER.format(blocks=max(1, task.budget.disk // 512), files=files, redirect=redirect)
+    blocks = max(1, task.budget.disk // 512)
+    return _KEEPER.format(blocks=blocks, files=files, tasks=_task_limit(task), redirect=redirect)
+
+
+def _task_limit(task: Task) -> str:
+    """Shell text that limits tasks; empty for root, to whom the kernel does not apply it, and before Linux 5.14.
+
+    From that version on tasks are counted for each user namespace, before it for all that a user runs. Some shells
+    call the limit ``-u`` and some ``-p``, and end at a name they do not know.
+    """
+    version = [int(part) for part in os.uname().release.split("-")[0].split(".")[:2] if part.isdecimal()]
+    if os.geteuid() == 0 or version < [5, 14]:
+        return ":"
+    limit = task_limit(task.budget)
+    return f"if (ulimit -u {limit}) 2> /dev/null; then ulimit -u {limit}; else ulimit -p {limit}; fi"
 
 
 def _memory_file(data: bytes) -> int:

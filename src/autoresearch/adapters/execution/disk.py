@@ -30,6 +30,7 @@ class Disk:
     limit: int
     since: float = field(default_factory=lambda: time.time() - _TICK)
     used: int = 0
+    _devices: dict[int, str] = field(default_factory=dict)
     _free: dict[int, int] = field(default_factory=dict)
     _next: float = 0.0
 
@@ -55,13 +56,11 @@ class Disk:
 
     def _free_space(self) -> dict[int, int]:
         """Free bytes of each file system written to, by device number."""
+        if not self._devices:
+            self._devices = {os.stat(place).st_dev: str(place) for place in self.places}  # noqa: PTH116
         free: dict[int, int] = {}
-        for place in self.places:
-            try:
-                device = place.stat().st_dev
-                status = os.statvfs(place)
-            except OSError:
-                continue
+        for device, place in self._devices.items():
+            status = os.statvfs(place)
             free[device] = status.f_bfree * status.f_frsize
         return free
 

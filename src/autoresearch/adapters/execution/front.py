@@ -94,7 +94,7 @@ def overlay_supported(where: Path | None = None) -> bool:
             script = overlay_script(root, lower)
             inside = f"cd {shlex.quote(str(root))} && rm old && mkdir dir && echo new > dir/new && ! test -e old"
             held = _works(wrap(script, ("/bin/sh", "-c", inside))) and (root / "dir" / "new").is_file()
-            _open_up(root.parent / "work")
+            open_up(root)
             return held and (lower / "old").is_file()
     except OSError:
         return False
@@ -120,8 +120,8 @@ def _works(command: Sequence[str]) -> bool:
     return done.returncode == 0
 
 
-def _open_up(work: Path) -> None:
-    """Let the kernel's own directory be removed: it leaves it without any permission."""
-    inner = work / "work"
+def open_up(root: Path) -> None:
+    """Let the kernel's notes beside `root` be removed by whoever made `root`: it leaves them without permissions."""
+    inner = root.parent / "work" / "work"
     if inner.is_dir():
         inner.chmod(0o700)

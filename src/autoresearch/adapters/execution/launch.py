@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from autoresearch.domain.model import Budget
 from autoresearch.ports import Sandbox, Task
 
 READY = b"ready\n"
@@ -28,6 +29,8 @@ class Launch:
     descriptors: tuple[int, ...] = ()
     levels: int = 1
     """Processes between the one that is spawned and the program: the last of them is the one to kill."""
+    leftovers: tuple[Path, ...] = ()
+    """Directories of this launch alone, removed when all is over."""
     scratch: tuple[str, ...] = ()
     """Memory file systems inside, by their path there, whose content counts as memory."""
 
@@ -46,6 +49,14 @@ def thread_env(threads: int) -> dict[str, str]:
         return {}
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return dict.fromkeys(names, str(threads))
+
+
+def task_limit(budget: Budget) -> int:
+    """How many tasks, threads included, a run may have before the kernel refuses more, where the kernel can be asked.
+
+    Processes are limited exactly and threads are not: eight for each process of the limit, and 1,024 at least.
+    """
+    return max(1024, 8 * budget.processes)
 
 
 def budget_text(task: Task) -> str:

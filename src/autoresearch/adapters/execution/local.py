@@ -7,6 +7,7 @@ The rule: a run lives in one thread from spawn to the last process gone, because
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,15 +17,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.adapters.execution import processes
+from autoresearch.adapters.execution import cgroup, processes
 from autoresearch.adapters.execution.disk import Disk
-from autoresearch.adapters.execution.launch import GO, READY, Launch, Launcher, shell_status
+from autoresearch.adapters.execution.front import open_up
+from autoresearch.adapters.execution.launch import GO, READY, Launch, Launcher, shell_status, task_limit
 from autoresearch.adapters.execution.pump import Pump, printable
 from autoresearch.adapters.execution.watcher import Ending, Target, Watch
 from autoresearch.domain.errors import InfraError
 from autoresearch.domain.model import RunResult, RunStatus
 from autoresearch.ports import Task
 
+_OURS = 16
+"""Tasks of our own in a run's group, at most."""
 _SETUP = 30.0
 """Seconds within which a sandbox must stand."""
 
@@ -82,17 +86,34 @@ class LocalRun:
             pipe_read, pipe_write = os.pipe()
             pump = Pump(pipe_read, task.log, task.budget.log)
             stack.callback(pump.close)
+            group = cgroup.make(task_limit(task.budget) + _OURS)
+            if group is not None:
+                stack.callback(group.remove)
             with contextlib.ExitStack() as ours:
                 ours.callback(os.close, pipe_write)
+                if group is not None:
+                    ours.enter_context(group.enter())
                 process, channel, launch = _spawn(self._sandbox, task, pipe_write)
             stack.callback(channel.close)
+            stack.callback(_tidy, task, launch)
             target = _handshake(process, channel, launch, task)
-            watch = Watch(target, task.budget, pump, Disk(_places(task), task.budget.disk), lambda: _kill(target))
+            if group is not None:
+                group.adopt(target.keeper)
+            disk = Disk(_places(task), task.budget.disk)
+            watch = Watch(target, task.budget, pump=pump, disk=disk, kill=lambda: _kill(target), group=group)
             _release(channel, launch)
             self._begun.set_result(watch)
             ending = watch.run()
             process.returncode = ending.code
         return _result(ending, pump, self._sandbox.name)
+
+
+def _tidy(task: Task, launch: Launch) -> None:
+    """Remove what the launch made, and let the workspace be removed by its owner."""
+    for each in launch.leftovers:
+        shutil.rmtree(each, ignore_errors=True)
+    if task.workspace is not None and task.workspace.lower is not None:
+        open_up(task.workspace.root)
 
 
 def _places(task: Task) -> list[Path]:
@@ -146,7 +167,7 @@ def _handshake(process: "subprocess.Popen[bytes]", channel: socket.socket, launc
         process.wait()
         words = printable(said.decode("utf-8", "replace")).strip() or f"silent for {_SETUP:g} s or killed"
         raise InfraError(f"the sandbox for {task.command[0]!r} could not be set up: {words[-1000:]}")
-    return Target(spawned=process.pid, keeper=keeper, skip=launch.levels, scratch=launch.scratch)
+    return Target(spawned=process.pid, keeper=keeper, scratch=launch.scratch)
 
 
 def _release(channel: socket.socket, launch: Launch) -> None:

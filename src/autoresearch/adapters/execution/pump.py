@@ -4,11 +4,14 @@ What exceeds the cap is read and dropped; the file then holds the beginning, one
 and the end.
 """
 
+import contextlib
+import fcntl
 import os
 import re
+import sys
 from pathlib import Path
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _TAIL = 8192
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor movement
@@ -23,6 +26,10 @@ class Pump:
     def __init__(self, pipe: int, log: Path, cap: int) -> None:
         """Read from the descriptor `pipe`, which is closed in the end; create or replace the file `log` (mode 0600)."""
         os.set_blocking(pipe, False)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # more than this user may have in pipes: a smaller one does
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
+        self._buffer = memoryview(bytearray(_CHUNK))
         self.pipe = pipe
         self.total = 0
         self._room = max(0, cap - 2 * _TAIL) if cap > 4 * _TAIL else cap // 2
@@ -37,20 +44,25 @@ class Pump:
         """Whether more came than the file holds."""
         return self.total > self._kept + len(self._beyond)
 
+    @property
+    def flooded(self) -> bool:
+        """Whether nothing more goes into the file for now."""
+        return self._kept >= self._room
+
     def turn(self) -> bool:
         """Take what is there now, at most one chunk. False once the other end is closed or nothing is there."""
         try:
-            data = os.read(self.pipe, _CHUNK)
+            data = self._buffer[: os.readv(self.pipe, [self._buffer])]
         except BlockingIOError:
             return False
         self.total += len(data)
-        fits = data[: self._room - self._kept] if self._kept < self._room else b""
+        fits = data[: max(0, self._room - self._kept)]
         if fits:
             _write_all(self._file, fits)
             self._kept += len(fits)
         if len(fits) < len(data):
-            self._beyond = (self._beyond + data[len(fits) :])[-self._end :]
-        self._last = (self._last + data)[-_TAIL:]
+            self._beyond = _join(self._beyond, data[len(fits) :], self._end)
+        self._last = _join(self._last, data, _TAIL)
         return bool(data)
 
     def close(self) -> None:
@@ -75,7 +87,12 @@ def printable(text: str) -> str:
     return "".join(each if each in "\n\t" or each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in plain)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _join(old: bytes, new: memoryview, size: int) -> bytes:
+    """The last `size` bytes of both together."""
+    return bytes(new[-size:]) if len(new) >= size else (old + bytes(new))[-size:]
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of it. Raises `OSError` (disk full)."""
     view = memoryview(data)
     while view:

@@ -9,8 +9,8 @@ KILL. A wall-clock budget ends on time. A CPU budget is given 5 % and half a sec
 program is asked to end by itself and can only ask its own clock. A program that ends with status 0 after TERM is well;
 one that ends otherwise, or has to be killed, ran into its limit. Memory, process and disk limits kill at once.
 
-What CPU accounting can miss: a program that ignores SIGCHLD, so that nobody waits for its children, and starts children
-that live less than a sample. The wall-clock guard bounds that.
+What CPU accounting can miss where there is no control group: a program that ignores SIGCHLD, so that nobody waits for
+its children, and starts children that live less than a sample. The wall-clock guard bounds that.
 """
 
 import contextlib
@@ -23,15 +23,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoresearch.adapters.execution import processes
+from autoresearch.adapters.execution.cgroup import Group
 from autoresearch.adapters.execution.disk import Disk
+from autoresearch.adapters.execution.launch import task_limit
 from autoresearch.adapters.execution.pump import Pump
 from autoresearch.domain.model import Budget, Clock, RunStatus
 
 _FIRST, _LAST, _SLOWEST = 0.005, 0.05, 0.25
 _SHARE = 100
 """A sample is followed by a pause of at least this many times its own duration."""
-_THREADS = 64
-"""Threads allowed per process of the limit, all together."""
+_BREATH = 0.002
+"""Seconds between two turns of a log that is over its cap: it is drained at up to about 100 MB/s, not faster."""
 _PATIENCE = 5.0
 """Seconds for a killed tree to disappear before it is killed once more, from the top."""
 
@@ -43,8 +45,6 @@ class Target:
     spawned: int
     keeper: int
     """Process 1 of the namespace; or the helper that holds a tree together, which may be `spawned` itself."""
-    skip: int
-    """Levels of the tree that are ours and not the program's."""
     scratch: tuple[str, ...] = ()
 
 
@@ -64,13 +64,16 @@ class Ending:
 class Watch:
     """One run under watch. Everything happens in the thread that calls `run`, `stop` excepted."""
 
-    def __init__(self, target: Target, budget: Budget, pump: Pump, disk: Disk, kill: Callable[[], None]) -> None:
+    def __init__(
+        self, target: Target, budget: Budget, *, pump: Pump, disk: Disk, kill: Callable[[], None], group: Group | None
+    ) -> None:
         self.target = target
         self.budget = budget
         self.pump = pump
         self.disk = disk
         self.kill = kill
-        self._tree = processes.Tree(root=target.spawned, skip=target.skip)
+        self.group = group
+        self._tree = processes.Tree(root=target.keeper, skip=1)
         self._seeing = processes.supported()
         self._began = time.monotonic()
         self._peak = 0
@@ -123,6 +126,8 @@ class Watch:
             ready = {each for each, _ in poll.poll(wait * 1000 if handle is not None else min(wait * 1000, 10))}
             if self.pump.pipe in ready and not self.pump.turn():
                 poll.unregister(self.pump.pipe)
+            if self.pump.flooded:
+                time.sleep(_BREATH)
             if self._wake_read in ready:
                 poll.unregister(self._wake_read)
                 self._end(RunStatus.FAILED, "stopped by the controller")
@@ -152,17 +157,19 @@ class Watch:
         if not self._seeing or self._killed_at is not None:
             return
         usage = self._tree.sample(at_most=self.budget.processes)
-        self._cpu = usage.cpu
+        self._cpu = max(self._cpu, usage.cpu)
+        if self.group is not None and self.budget.clock is Clock.CPU:
+            self._cpu = max(self._cpu, self.group.cpu())
         if len(usage.pids) > self.budget.processes:
             self._end(RunStatus.PROCESSES, f"more than {self.budget.processes} processes at once")
             return
-        if usage.threads > self.budget.processes * _THREADS:
-            self._end(RunStatus.PROCESSES, f"more than {self.budget.processes * _THREADS} threads at once")
+        if usage.threads >= task_limit(self.budget):
+            self._end(RunStatus.PROCESSES, f"{task_limit(self.budget)} threads or more at once")
             return
         self._weigh(usage, now)
         if self.disk.check(usage.pids) > self.budget.disk:
             self._end(RunStatus.DISK, f"wrote more than {_size(self.budget.disk)} to disk")
-        if self.budget.clock is Clock.CPU and usage.cpu > self.budget.seconds * 1.05 + 0.5:
+        if self.budget.clock is Clock.CPU and self._cpu > self.budget.seconds * 1.05 + 0.5:
             self._ask(now, f"used more than {self.budget.seconds:g} s of CPU time")
 
     def _weigh(self, usage: processes.Usage, now: float) -> None:
@@ -173,7 +180,7 @@ class Watch:
             memory, again = self._exact
             if now >= again:
                 memory = max(processes.proportional(usage.pids), files)
-                self._exact = (memory, now + 50 * (time.monotonic() - now))
+                self._exact = (memory, now + min(2.0, 200 * (time.monotonic() - now)))
         self._peak = max(self._peak, memory)
         if memory > self.budget.memory:
             self._end(RunStatus.MEMORY, f"used more than {_size(self.budget.memory)} of memory")
@@ -226,7 +233,7 @@ class Watch:
             status, reason = RunStatus.OK, ""
         if status in (RunStatus.OK, RunStatus.TIMEOUT) and self.disk.count() >= self.budget.disk:
             status, reason = RunStatus.DISK, f"wrote {_size(self.budget.disk)} or more to disk"
-        used = max(self._cpu, cpu)
+        used = max(self._cpu, self.group.cpu() if self.group is not None else cpu)
         return Ending(status=status, reason=reason, code=code, wall=wall, cpu=used, memory=self._peak)
 
 
