@@ -201,6 +201,8 @@ BAD = [
     ('[stop]', '[search]\npolicy = "tree"\n[stop]', "37: search.policy: 'tree' is not known. It is one of: ratchet."),
     ('[stop]', '[search]\nworkers = 0\n[stop]', "37: search.workers: 0 does not fit: it must be at least 1."),
     ('[stop]', '[researcher]\nkind = "claude"\n[stop]', "37: researcher.kind: 'claude' is not known. It is one of"),
+    ('[stop]', '[researcher]\nkind = "tun"\n[stop]', "37: researcher.kind: 'tun' is not known. Did you mean 'tune'?"),
+    ('[stop]', '[researcher]\nkind = "a:b:c"\n[stop]', "37: researcher.kind: 'a:b:c' is not known. It is one of: comm"),
     ('[stop]', '[researcher]\nnetwork = true\n[stop]', '37: researcher.network: is for kind = "command"; here'),
     ('[stop]', '[researcher]\nkind = "command"\n[stop]', '36: researcher.command: kind = "command" needs the program'),
     ('[stop]', '[researcher]\nkind = "scripted"\n[stop]', '36: researcher.script: kind = "scripted" needs the file'),
@@ -478,3 +480,8 @@ def test_every_key_is_documented() -> None:
 def test_the_example_in_the_documentation_is_a_spec() -> None:
     example = DOCS.read_text().split("```toml\n")[1].split("```")[0]
     assert parse_spec(example).study.name == "tinylm"
+
+
+def test_a_researcher_of_ones_own_is_named_by_a_dotted_path() -> None:
+    text = GOOD.replace("[stop]", '[researcher]\nkind = "package.module:factory"\n[stop]', 1)
+    assert parse_spec(text).researcher.kind == "package.module:factory"

@@ -3,6 +3,7 @@
 Nothing is imported before it is asked for.
 """
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -20,10 +21,17 @@ BUILT_IN: dict[str, dict[str, str]] = {
 }
 """Factories by kind and name. A researcher's takes one `ports.ResearcherContext`."""
 
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
 
 def names(kind: str) -> list[str]:
     """Every name known for a kind, sorted."""
     return sorted({*BUILT_IN.get(kind, {}), *(entry.name for entry in entry_points(group=f"autoresearch.{kind}"))})
+
+
+def known(kind: str, name: str) -> bool:
+    """Whether a name is built in, offered by an installed package, or a dotted path; nothing is imported."""
+    return name in BUILT_IN.get(kind, {}) or bool(_DOTTED.fullmatch(name)) or name in names(kind)
 
 
 def resolve(kind: str, name: str) -> Callable[..., Any]:

@@ -3,11 +3,13 @@
 Each check is a generator of problems; none reads a file. An option that nothing would obey is a problem too.
 """
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoresearch.domain.model import Clock, Source
+from autoresearch.registry import known, names
 from autoresearch.spec import globs
 from autoresearch.spec.schema import Spec
 
@@ -169,8 +171,18 @@ def _guards(spec: Spec) -> Iterator[Problem]:
 _ONLY_FOR = {"constants": "tune", "command": "command", "budget": "command", "network": "command", "script": "scripted"}
 
 
+def choice(given: object, among: Sequence[str]) -> str:
+    """What to say of a word that is none of those allowed."""
+    near = difflib.get_close_matches(str(given), among, n=1, cutoff=0.6)
+    hint = f"Did you mean {near[0]!r}?" if near else f"It is one of: {', '.join(among)}."
+    return f"{given!r} is not known. {hint}"
+
+
 def _researcher(spec: Spec) -> Iterator[Problem]:
     section = spec.researcher
+    if not known("researcher", section.kind):
+        yield Problem(path=("researcher", "kind"), text=choice(section.kind, names("researcher")))
+        return
     for key, kind in _ONLY_FOR.items():
         if key in section.model_fields_set and section.kind != kind:
             text = f'is for kind = "{kind}"; here it is "{section.kind}" and nothing would obey it. Remove it.'

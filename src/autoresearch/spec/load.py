@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from autoresearch.domain.errors import SpecError
 from autoresearch.spec import locate
-from autoresearch.spec.checks import Problem, problems
+from autoresearch.spec.checks import Problem, choice, problems
 from autoresearch.spec.schema import Spec
 
 FILE = "autoresearch.toml"
@@ -117,7 +117,7 @@ def _problem(error: ErrorDetails) -> Problem:
         case "value_error":
             text = f"{context['error']}."
         case "literal_error" | "enum":
-            text = _choice(given, re.findall(r"'([^']*)'", str(context["expected"])))
+            text = choice(given, re.findall(r"'([^']*)'", str(context["expected"])))
         case "string_pattern_mismatch":
             text = _pattern(path, given)
         case "tuple_type" if len(path) == 1:
@@ -205,12 +205,6 @@ def _example(path: locate.Path) -> str:
         "metric": 'metric = "peak_memory_mb"',
     }
     return f"Write, for example, {examples[str(path[-1])]}"
-
-
-def _choice(given: object, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(given), known, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]!r}?" if near else f"It is one of: {', '.join(known)}."
-    return f"{given!r} is not known. {hint}"
 
 
 def _pattern(path: locate.Path, given: object) -> str:

@@ -148,10 +148,11 @@ class SearchSection(Section):
 class ResearcherSection(Section):
     """Who proposes changes."""
 
-    kind: Literal["tune", "mutate", "command", "scripted"] = Field(
+    kind: Text = Field(
         default="tune",
         description="`tune`: an optimiser over the constants of the editable Python files; `mutate`: random variation; "
-        "`command`: a program of yours; `scripted`: a list of edits.",
+        "`command`: a program of yours; `scripted`: a list of edits; or one that an installed package offers under "
+        "the entry point `autoresearch.researcher`; or a dotted path, `package.module:factory`.",
     )
     constants: Words | None = Field(
         default=None, description="For `tune`: names of the constants it may move. Default: all."
