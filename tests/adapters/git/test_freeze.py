@@ -306,7 +306,7 @@ def perform(root: Path, steps: list[tuple[str, str]]) -> None:
             continue
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, more=STEPS)
 def test_any_edit_gives_the_tree_that_git_writes(
     store: GitStore, tree: str, steps: list[tuple[str, str]], more: list[tuple[str, str]]

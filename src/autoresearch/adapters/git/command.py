@@ -31,7 +31,11 @@ KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "USER", "LOGNAME", "GIT_AUT
 
 
 def environment(*, own: bool) -> dict[str, str]:
-    """The environment of a git call. With `own` (the trusted store) the user's configuration is left out too."""
+    """The environment of a git call.
+
+    With `own` (the trusted store) the user's configuration is left out too, and the current directory must be the git
+    directory itself: a damaged store is an error, never a reason to look for a repository further up.
+    """
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
     env |= {
         "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1",
@@ -39,7 +43,7 @@ def environment(*, own: bool) -> dict[str, str]:
     }  # fmt: skip
     if own:
         env |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
-        env["HOME"] = os.devnull
+        env |= {"HOME": os.devnull, "GIT_DIR": "."}
         env.pop("XDG_CONFIG_HOME", None)
     return env
 

@@ -14,7 +14,7 @@ from autoresearch.adapters.git.freeze import freeze, shown
 from autoresearch.adapters.git.globs import globs
 from autoresearch.adapters.git.objects import Objects
 from autoresearch.adapters.git.packing import pack
-from autoresearch.adapters.git.places import Places, locked
+from autoresearch.adapters.git.places import Places, locked, remove
 from autoresearch.adapters.git.trees import differences, find, leaves
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.domain.errors import InfraError
@@ -41,7 +41,7 @@ class GitStore:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
             state.chmod(0o700)
             with locked(state / ".store.lock"):
-                if not (self.path / "HEAD").is_file():
+                if not self.path.is_dir():
                     _make(self.path, object_format)
         self.objects = Objects(self.path)
         if self.objects.format != object_format:
@@ -191,11 +191,15 @@ class GitStore:
 
 
 def _make(path: Path, object_format: str) -> None:
-    """Make the bare repository."""
+    """Make the bare repository, whole or not at all."""
+    making = path.with_name(f".{path.name}-new")
+    remove(making)
+    making.mkdir(mode=0o700)
     chosen = [f"--object-format={object_format}"] if object_format != "sha1" else []
-    git(["init", "-q", "--bare", "--template=", *chosen, str(path)], cwd=path.parent, own=True)
+    git(["init", "-q", "--bare", "--template=", *chosen], cwd=making, own=True)
     for key, value in (("gc.auto", "0"), ("core.logAllRefUpdates", "false")):
-        git(["config", key, value], cwd=path, own=True)
+        git(["config", key, value], cwd=making, own=True)
+    making.rename(path)
 
 
 def _point(ref: Path, oid: str) -> None:
