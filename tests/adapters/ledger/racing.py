@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from autoresearch.adapters.ledger import open_ledger
-from autoresearch.testing.ledger_contract import KEY, ended, measured, run_of
+from autoresearch.testing.ledger_cases import KEY, ended, measured, run_of
 
 
 def main(path: Path, worker: str, steps: int) -> None:

@@ -1,6 +1,7 @@
 """Kills, races, a full disk, a read-only file: nothing is lost, doubled or half recorded."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from autoresearch.adapters.ledger import SqlLedger, open_ledger, open_record
 from autoresearch.adapters.ledger.database import Database
 from autoresearch.domain.errors import InfraError, LedgerError
 from autoresearch.domain.events import Purpose, RunsRequested
-from autoresearch.testing.ledger_contract import KEY, discarded, opened, ready, run_of, study_created
+from autoresearch.testing.ledger_cases import KEY, discarded, opened, ready, run_of, study_created
 
 HERE = Path(__file__).parent
 
@@ -25,7 +26,8 @@ def program(name: str, *arguments: object) -> list[str]:
 def test_killed_while_recording(tmp_path: Path) -> None:
     done = subprocess.run(program("killed", tmp_path, 120, 7), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("120 kills")
+    kills, places = re.findall(r"\d+", done.stdout)
+    assert (int(kills), int(places) > 60) == (120, True)  # the kills were spread over the work
 
 
 def test_no_step_is_performed_twice(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ import resource, sys
 from pathlib import Path
 from autoresearch.adapters.ledger import open_ledger
 from autoresearch.domain.errors import InfraError
-from autoresearch.testing.ledger_contract import KEY, discarded, ready, study_created
+from autoresearch.testing.ledger_cases import KEY, discarded, ready, study_created
 path = Path(sys.argv[1])
 with open_ledger(path, KEY, create=True) as ledger:
     ledger.record([study_created()])
@@ -87,7 +89,7 @@ import sys
 from pathlib import Path
 from autoresearch.adapters.ledger import open_ledger
 from autoresearch.domain.errors import InfraError
-from autoresearch.testing.ledger_contract import KEY, discarded, opened, ready, study_created
+from autoresearch.testing.ledger_cases import KEY, discarded, opened, ready, study_created
 path = Path("/full/study/ledger.db")
 with open_ledger(path, KEY, create=True) as ledger:
     ledger.record([study_created()])

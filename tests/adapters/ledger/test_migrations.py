@@ -10,7 +10,7 @@ from autoresearch.adapters.ledger import migrations, open_ledger, open_record, s
 from autoresearch.adapters.ledger.database import Database
 from autoresearch.domain.errors import CorruptRecord
 from autoresearch.domain.model import Standing, TrialState
-from autoresearch.testing.ledger_contract import KEY, opened, ready, study_created
+from autoresearch.testing.ledger_cases import KEY, opened, ready, study_created
 
 V1 = Path(__file__).parent / "v1.sql"
 """Dump of a ledger written by version 1. Never written anew: it stands for the files that users have."""

@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 
 from autoresearch.adapters.ledger import open_ledger, schema
 from autoresearch.adapters.ledger.database import compiled
-from autoresearch.testing.ledger_contract import KEY
+from autoresearch.testing.ledger_cases import KEY
 
 BY_INDEX = {
     "GET_EVENTS": schema.GET_EVENTS,

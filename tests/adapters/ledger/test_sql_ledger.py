@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch.adapters.ledger import open_ledger
-from autoresearch.testing.ledger_contract import KEY, CheckedLedger, LedgerContract
+from autoresearch.testing.ledger_cases import KEY
+from autoresearch.testing.ledger_contract import CheckedLedger, LedgerContract
 
 
 class TestSqlLedger(LedgerContract):

@@ -11,7 +11,7 @@ from autoresearch.adapters.ledger import SqlLedger, chain, open_ledger
 from autoresearch.adapters.ledger.packing import canonical, parse
 from autoresearch.domain.errors import CorruptRecord
 from autoresearch.domain.model import TrialState
-from autoresearch.testing.ledger_contract import KEY, discarded, kept, opened, ready, study_created
+from autoresearch.testing.ledger_cases import KEY, discarded, kept, opened, ready, study_created
 
 Tamper = Callable[[sqlite3.Connection], object]
 

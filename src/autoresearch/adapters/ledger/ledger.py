@@ -31,6 +31,7 @@ class SqlLedger(SqlRecord):
         """Write to `database`, whose tables exist, sealing with `key`."""
         super().__init__(database, clock)
         self._key = key
+        self._known = (b"", Totals())
 
     def claim(self, step: str, worker: str, seconds: float) -> Lease | None:
         """Take the lease on a step; None while another worker's is alive. The same worker gets a new token."""
@@ -96,8 +97,9 @@ class SqlLedger(SqlRecord):
             self._database.run(schema.PUT_EVENT, *rows)
             draft.flush()
             seal = chain.seal_head(self._key, head)
-            sums = packed_totals(draft.totals)
+            sums = self._known[0] if draft.totals is totals else packed_totals(draft.totals)
             self._database.run(schema.SET_STUDY, {"seq": head.seq, "head": head.hash, "mac": seal, "totals": sums})
+            self._known = (sums, draft.totals)
         return head.seq
 
     def _head(self) -> tuple[chain.Head, Totals]:
@@ -109,7 +111,9 @@ class SqlLedger(SqlRecord):
                 f"the end of the record in {self.path} is not sealed with this study's key: it was changed from "
                 "outside, or the key file was; `autoresearch doctor` says more"
             )
-        return head, read_totals(totals)
+        if totals != self._known[0]:
+            self._known = (totals, read_totals(totals))
+        return head, self._known[1]
 
     def _sealed(self, event: Event, seq: int, at: float, ends: dict[int | None, bytes]) -> dict[str, Any]:
         """The event as the columns of `events`; `ends` holds the last hash of each chain seen in this batch."""

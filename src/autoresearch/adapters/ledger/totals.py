@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from autoresearch.domain.events import (
     EpochOpened,
@@ -58,46 +59,48 @@ class Totals:
 
 def counted(totals: Totals, event: Event, before: TrialRow | None, after: TrialRow | None) -> Totals:
     """The totals after `event`, which took its trial's row (if it has one) from `before` to `after`."""
-    if after is not None and before is not after:
-        totals = _moved(totals, before, after)
+    changes = _changes(totals, event)
+    if after is not None:
+        if (states := _shifted(totals.states, before.state if before else None, after.state)) is not None:
+            changes["states"] = states
+        if (standings := _shifted(totals.standings, before.standing if before else None, after.standing)) is not None:
+            changes["standings"] = standings
+    return replace(totals, **changes) if changes else totals
+
+
+def _changes(totals: Totals, event: Event) -> dict[str, Any]:
     match event:
         case TrialOpened():
-            return replace(totals, trials=event.trial)
+            return {"trials": event.trial}
         case TrialProposed() | TrialVetoed() | TrialAbandoned():
-            return totals if event.cost == Cost() else replace(totals, cost=_plus(totals.cost, event.cost))
+            return {} if event.cost == Cost() else {"cost": _plus(totals.cost, event.cost)}
         case TrialKept():
-            return replace(totals, incumbent=event.trial, value=event.value)
+            return {"incumbent": event.trial, "value": event.value}
         case RunsRequested():
-            return replace(totals, runs=totals.runs + len(event.runs))
+            return {"runs": totals.runs + len(event.runs)}
         case RunEnded():
-            return replace(
-                totals,
-                runs_ended=totals.runs_ended + 1,
-                run_wall=totals.run_wall + event.result.wall,
-                run_cpu=totals.run_cpu + event.result.cpu,
-            )
+            return {
+                "runs_ended": totals.runs_ended + 1,
+                "run_wall": totals.run_wall + event.result.wall,
+                "run_cpu": totals.run_cpu + event.result.cpu,
+            }
         case RunMeasured():
-            return replace(totals, runs_measured=totals.runs_measured + 1)
+            return {"runs_measured": totals.runs_measured + 1}
         case EpochOpened():
-            return replace(totals, epoch=event.epoch)
+            return {"epoch": event.epoch}
         case RoundOpened():
-            return replace(totals, round=event.round)
+            return {"round": event.round}
         case Steered():
-            return replace(totals, hint=event.hint)
+            return {"hint": event.hint}
         case WorkerLeft():
-            return replace(totals, worker_seconds=totals.worker_seconds + event.seconds)
-    return totals
+            return {"worker_seconds": totals.worker_seconds + event.seconds}
+    return {}
 
 
-def _moved(totals: Totals, before: TrialRow | None, after: TrialRow) -> Totals:
-    states = _shifted(totals.states, before.state if before else None, after.state)
-    standings = _shifted(totals.standings, before.standing if before else None, after.standing)
-    return replace(totals, states=states, standings=standings)
-
-
-def _shifted(counts: dict[str, int], old: str | None, new: str) -> dict[str, int]:
-    if old == new:
-        return counts
+def _shifted(counts: dict[str, int], old: str | None, new: str) -> dict[str, int] | None:
+    """`counts` with one moved from `old` to `new` (an empty name is not counted); None when nothing moves."""
+    if old == new or not (old or new):
+        return None
     shifted = dict(counts)
     if old:
         shifted[str(old)] -= 1
