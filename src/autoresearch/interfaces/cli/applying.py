@@ -5,14 +5,14 @@ The confirmed tree is reached from the base by the rounds that added to it; each
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import off_in_confirmed, removal
 from autoresearch.domain.errors import AutoresearchError, LedgerError, UsageError
-from autoresearch.domain.lineage import PERSON, KeptTrial, Round, StudyState
+from autoresearch.domain.lineage import PERSON, Control, KeptTrial, Round, StudyState
 from autoresearch.domain.model import BASE, Atom, Standing
 from autoresearch.domain.records import TrialRow
 from autoresearch.domain.text import plain
@@ -55,16 +55,24 @@ def commits(state: StudyState, store: GitStore) -> list[Commit]:
         waiting = sum(kept.standing is Standing.UNCONFIRMED for kept in state.kept.values() if kept.number != BASE)
         hint = f"{waiting} kept changes wait for it: `autoresearch confirm`" if waiting else "nothing held up so far"
         raise AutoresearchError(f"nothing is confirmed, so there is nothing to apply ({hint})")
-    found: list[Commit] = []
-    for round in chain(state):
-        found += _commits_of(state, store, round)
-    last = found[-1].tree if found else base
-    if last != state.confirmed_tree:
+    rounds = chain(state)
+    undone_atoms = {_name(atom) for round in rounds if round.reason == UNDONE for atom in round.atoms or ()}
+    for skipped in (undone_atoms, set()):  # as if what was undone had never been, or, where that does not fit, with it
+        found = [commit for round in rounds for commit in _commits_of(state, store, round, skipped)]
+        last = found[-1].tree if found else base
+        if last == state.confirmed_tree:
+            break
+    else:
         raise LedgerError(
             f"the confirmed changes give the tree {last}, the record names {state.confirmed_tree}: "
             "run `autoresearch doctor`"
         )
     return found
+
+
+def _name(atom: Atom) -> tuple[str, tuple[int, ...]]:
+    """What an atom is known by beyond its round."""
+    return atom.summary, atom.trials
 
 
 def chain(state: StudyState) -> list[Round]:
@@ -84,11 +92,15 @@ def chain(state: StudyState) -> list[Round]:
     return found[::-1]
 
 
-def _commits_of(state: StudyState, store: GitStore, round: Round) -> Iterator[Commit]:
+def _commits_of(
+    state: StudyState, store: GitStore, round: Round, skipped: Set[tuple[str, tuple[int, ...]]]
+) -> Iterator[Commit]:
+    """The commits of one round, without the atoms named in `skipped`."""
     if round.reason == UNDONE:
-        yield _undoing(state, round)
+        if not skipped:
+            yield _undoing(state, round)
         return
-    out = set(off_in_confirmed(round))
+    out = set(off_in_confirmed(round)) | {atom.id for atom in round.atoms or () if _name(atom) in skipped}
     waiting = {atom.id for atom in round.atoms or ()} - out
     groups = grouped([atom for atom in round.atoms or () if atom.id in waiting], round.outcomes or ())
     before = round.reference
@@ -154,9 +166,10 @@ def _message(
 ) -> str:
     metric = state.study.metric
     lines = [textwrap.fill(f"{_trial_words(state, trial)}", SUBJECT) for trial in trials]
+    sure = f"95 % interval [{signed(told.low)}, {signed(told.high)}]" if told.low < told.high else "exact"
     effect = (
-        f"Effect on {metric.name} ({metric.direction}): a gain of {signed(told.effect)}, 95 % interval "
-        f"[{signed(told.low)}, {signed(told.high)}], from fresh runs with and without the change."
+        f"Effect on {metric.name} ({metric.direction}): a gain of {signed(told.effect)}, {sure}, "
+        "from fresh runs with and without the change."
     )
     numbers = ", ".join(map(str, trials)) or "unknown"
     footer = f"Study: {state.study.name}\nTrial: {numbers}\nConfirmed-in-round: {round.number}"
@@ -172,9 +185,7 @@ def _trial_words(state: StudyState, trial: int) -> str:
 def _undoing(state: StudyState, round: Round) -> Commit:
     trials = tuple(dict.fromkeys(trial for atom in round.atoms or () for trial in atom.trials))
     note = next((plain(outcome.note, 300) for outcome in round.outcomes or ()), UNDONE)
-    what = "; ".join(plain(atom.summary, 200) for atom in round.atoms or ())
-    subject = plain(f"Take out again: {what}", SUBJECT)
-    message = f"{subject}\n\n{textwrap.fill(note, SUBJECT)}\n\nStudy: {state.study.name}\n"
+    message = f"{plain(note, SUBJECT)}\n\n{textwrap.fill(note, SUBJECT)}\n\nStudy: {state.study.name}\n"
     return Commit(tree=round.confirmed, message=message, trials=trials)
 
 
@@ -206,7 +217,10 @@ def undone(state: StudyState, store: GitStore, row: TrialRow, reason: str) -> li
             low=-(row.high if row.high is not None else 0.0),
             high=-(row.low if row.low is not None else 0.0),
         )
-    return [*events, e.StandingChanged(trial=kept.number, standing=Standing.REFUTED, reason=why)]
+    events.append(e.StandingChanged(trial=kept.number, standing=Standing.REFUTED, reason=why))
+    if kept.standing is Standing.CONFIRMED and state.control is Control.FINISHED:
+        events.append(e.ConfirmRequested())  # the confirmed tree is another now: its headline is to be measured anew
+    return events
 
 
 def _in_incumbent(state: StudyState, row: TrialRow) -> KeptTrial:
@@ -248,6 +262,7 @@ def _paths(state: StudyState, store: GitStore, kept: KeptTrial) -> Iterable[str]
 def _round_undone(state: StudyState, kept: KeptTrial, confirmed: str, why: str) -> list[e.Event]:
     """A round that measures nothing: it says that a confirmed change is out, so that no later one starts from it."""
     number = len(state.rounds) + 1
+    note = f"take out trial {kept.number} again, {why}"
     told = [
         (atom, outcome)
         for past in state.rounds
@@ -257,15 +272,16 @@ def _round_undone(state: StudyState, kept: KeptTrial, confirmed: str, why: str) 
     ]
     atoms = tuple(Atom(id=place, summary=a.summary, trials=a.trials) for place, (a, _) in enumerate(told, start=1))
     outcomes = tuple(
-        e.AtomOutcome(atom=place, standing=Standing.REFUTED, effect=o.effect, low=o.low, high=o.high, p=o.p, note=why)
+        e.AtomOutcome(atom=place, standing=Standing.REFUTED, effect=o.effect, low=o.low, high=o.high, p=o.p, note=note)
         for place, (_, o) in enumerate(told, start=1)
     )
+    nothing = confirmed == state.study.base_tree
+    before = confirmed if nothing else state.confirmed_tree
     return [
-        e.RoundOpened(
-            round=number, reference=state.confirmed_tree, full=confirmed, incumbent=state.incumbent, reason=UNDONE
-        ),
+        e.RoundOpened(round=number, reference=before, full=confirmed, incumbent=state.incumbent, reason=UNDONE),
         e.RoundSplit(round=number, atoms=atoms, cells=()),
         e.RoundJudged(round=number, outcomes=outcomes),
         e.RoundComposed(round=number, confirmed=confirmed, working=None, over=state.incumbent),
         e.RoundSettled(round=number),
+        *([e.HeadlineFailed(round=number, reason="nothing is confirmed any more")] if nothing else []),
     ]

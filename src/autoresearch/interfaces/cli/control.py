@@ -51,7 +51,7 @@ def resume(*, study: StudyName = None, json: Json = False) -> int:
     def decide(state: StudyState) -> tuple[list[e.Event], str]:
         if state.control is Control.RUNNING:
             return [], "it was neither paused nor stopped"
-        return [e.Resumed()], f"resumed ({state.control} before)"
+        return [e.Resumed()], f"resumed; it was {state.control}: {safe(state.reason)}"
 
     return _change(study, decide, json=json)
 
@@ -104,7 +104,7 @@ def steer(
             raise UsageError(f"there is no hint {drop} (known: {known})")
         return [e.HintDropped(hint=drop)], f"hint {drop} is withdrawn"
 
-    return _change(study, decide, json=json)
+    return _change(study, decide, json=json, steers=False)
 
 
 def _hints(study: str | None, *, json: bool) -> int:
@@ -136,11 +136,15 @@ def discard(
         emit({"study": name, "discarded": trial, "incumbent": state.incumbent, "confirmed_tree": state.confirmed_tree})
     else:
         say(f"trial {trial} is out; the incumbent is trial {state.incumbent} now")
+        if state.headline_due:
+            say("what is confirmed is another tree now: `autoresearch run` measures it anew beside the base")
     return 0
 
 
-def _change(study: str | None, decide: Callable[[StudyState], tuple[list[e.Event], str]], *, json: bool) -> int:
-    """Record what `decide` wants and say what it says."""
+def _change(
+    study: str | None, decide: Callable[[StudyState], tuple[list[e.Event], str]], *, json: bool, steers: bool = True
+) -> int:
+    """Record what `decide` wants and say what it says; with `steers`, also that nobody is there to heed it."""
     said = ""
 
     def wanted(state: StudyState) -> Sequence[e.Event]:
@@ -151,7 +155,7 @@ def _change(study: str | None, decide: Callable[[StudyState], tuple[list[e.Event
     with writing(study) as (_, name, ledger):
         state = _recorded(ledger, wanted)
         workers = present(ledger)
-    idle = not workers and state.control in (Control.RUNNING, Control.STOPPING)
+    idle = steers and not workers and state.control in (Control.RUNNING, Control.STOPPING)
     if json:
         emit(document({"study": name, "state": state.control, "said": said, "workers": workers}))
     else:

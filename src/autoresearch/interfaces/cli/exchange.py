@@ -137,12 +137,12 @@ def import_(
     name = study or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip(".-")[:64]
     made = []
     for suffix, batches, trials in _studies(text, chosen, name, str(file)):
-        made.append({"study": name + suffix, "trials": trials, "reason": _made(place, name + suffix, batches)})
+        made.append({"study": name + suffix, "rows": trials, "reason": _made(place, name + suffix, batches)})
     if json:
         emit(document({"format": chosen.value, "studies": made}))
         return 0
     for each in made:
-        say(f"{each['study']}: {each['trials']} trials imported. {safe(str(each['reason']), 400)}".rstrip())
+        say(f"{each['study']}: {each['rows']} rows imported. {safe(str(each['reason']), 400)}".rstrip())
         say(f"  autoresearch log --study {each['study']}      autoresearch report --study {each['study']}")
     return 0
 
@@ -171,7 +171,7 @@ Batch = tuple[float | None, Sequence[e.Event]]
 def _studies(text: str, format_: Read, name: str, source: str) -> Iterator[tuple[str, list[Batch], int]]:
     """For each study in a file: what follows the name, its events, its number of trials."""
     if format_ is Read.RECORD:
-        batches = _batches(read_record(text.split("\n"), source=source), name)
+        batches = _batches(_without_gaps(read_record(text.split("\n"), source=source), source), name)
         yield "", batches, sum(isinstance(event, e.TrialOpened) for _, events in batches for event in events)
         return
     logs = (read_tsv(text, source=source),) if format_ is Read.TSV else read_pi(text.split("\n"), source=source)
@@ -182,6 +182,14 @@ def _studies(text: str, format_: Read, name: str, source: str) -> Iterator[tuple
 
 def _events(log: ImportedLog, name: str) -> Sequence[e.Event]:
     return events_of(log, name=name)
+
+
+def _without_gaps(recorded: Iterable[e.Recorded], source: str) -> Iterator[e.Recorded]:
+    """The events as they come. Raises `CorruptRecord` where one is missing."""
+    for due, entry in enumerate(recorded, start=1):
+        if entry.seq != due:
+            raise CorruptRecord(f"{source}: event {due} is missing (event {entry.seq} stands there): export it again")
+        yield entry
 
 
 def _batches(recorded: Iterator[e.Recorded], name: str) -> list[Batch]:

@@ -72,7 +72,7 @@ def _status_lines(view: Glance) -> list[str]:
     if totals.cost.usd:
         spent.append(f"${totals.cost.usd:.2f}")
     if view.rate is not None:
-        spent.append(f"{number(view.rate, 3)} trials per hour")
+        spent.append(f"{view.rate:,.0f} trials per hour" if view.rate >= 100 else f"{view.rate:.1f} trials per hour")
     rows = [
         ["trials", ", ".join([str(view.trials), f"{view.kept} kept", *counted])],
         ["incumbent", f"{incumbent}: {metric.name} {number(view.value)}{gain}"],

@@ -6,7 +6,7 @@ Everything is read from the ledger; the key is used only to say whether the reco
 import contextlib
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoresearch import __version__
@@ -22,10 +22,12 @@ from autoresearch.domain.lineage import Control, StudyState, fold
 from autoresearch.domain.model import BASE, Source
 from autoresearch.domain.records import RunRow, TrialRow
 from autoresearch.domain.stats import Noise
+from autoresearch.interfaces.cli.applying import UNDONE
 from autoresearch.interfaces.cli.glance import at_work
 from autoresearch.interfaces.report import (
     Facts,
     Paths,
+    RoundView,
     epochs_from_events,
     gather,
     rounds_from_events,
@@ -71,7 +73,7 @@ def write_report_of(place: Place, name: str, directory: Path | None = None) -> d
         trials, runs = record.trials(limit=EVERYTHING), record.runs(limit=EVERYTHING)
         state = folded_from(recorded)
         facts = _facts(place, name, record, recorded, state, trials, runs)
-    data = gather(state.study, trials, runs, rounds_from_events(recorded), facts)
+    data = gather(state.study, trials, runs, _rounds(recorded), facts)
     paths: Paths = write_report(data, directory or place.of(name) / "report")
     return {"html": paths.html, "markdown": paths.markdown, "svg": paths.svg, "png": paths.png}
 
@@ -122,6 +124,17 @@ def _facts(
         record_verified=verified(place, name),
         confirmation=_confirmation(state),
     )
+
+
+def _rounds(recorded: Sequence[e.Recorded]) -> tuple[RoundView, ...]:
+    """The rounds, without headlines of trees that were given up afterwards."""
+    void = 0
+    for entry in recorded:
+        if isinstance(entry.event, e.HeadlineFailed) or (
+            isinstance(entry.event, e.RoundOpened) and entry.event.reason == UNDONE
+        ):
+            void = entry.event.round
+    return tuple(replace(view, headline=None) if view.number < void else view for view in rounds_from_events(recorded))
 
 
 def _shift(recorded: Sequence[e.Recorded], workers: Sequence[str]) -> Shift:
