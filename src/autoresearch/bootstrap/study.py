@@ -84,6 +84,14 @@ def open_record_of(place: Place, study: str) -> SqlRecord:
     return open_record(place.ledger(study))
 
 
+def begun(place: Place, study: str) -> bool:
+    """Whether the record holds the study's first event: whoever was to write it may have been killed before."""
+    if not place.ledger(study).exists():
+        return False
+    with contextlib.closing(open_ledger(place.ledger(study), place.key(study), create=True)) as ledger:
+        return ledger.last() > 0
+
+
 def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
     """Begin a study from HEAD: base tree into the trusted store, first events into the ledger.
 

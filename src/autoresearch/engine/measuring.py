@@ -44,8 +44,14 @@ def task_for(conditions: Conditions, workspace: Workspace, run: RunKey, files: R
     )
 
 
-def execute(desk: Desk, run: RunKey, *, watch: Callable[[Running], None]) -> e.RunEnded:
-    """Execute a run. `watch` is told what is under way, so that it can be stopped from outside."""
+def execute(
+    desk: Desk, run: RunKey, *, watch: Callable[[Running], None], held: Callable[[], None] = lambda: None
+) -> e.RunEnded:
+    """Execute a run. `watch` is told what is under way, so that it can be stopped from outside.
+
+    `held` is asked at the end and raises `LostLease` where another worker has taken the run over: its files stay as
+    that worker has them.
+    """
     files = files_of(desk.runs, run)
     shutil.rmtree(files.log.parent, ignore_errors=True)
     files.artifacts.mkdir(parents=True, mode=0o700)
@@ -53,6 +59,7 @@ def execute(desk: Desk, run: RunKey, *, watch: Callable[[Running], None]) -> e.R
         running = desk.executor.start(task_for(desk.conditions, workspace, run, files))
         watch(running)
         result = running.wait()
+        held()
         if result.status.ok:
             _collect(workspace.root, files.artifacts, lambda path: desk.matches(path, desk.conditions.artifacts))
     if not result.status.ok:

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, LedgerError, LostLease
@@ -33,16 +34,20 @@ class Worker:
     def __init__(self, desk: Desk, name: str, *, limits: Callable[[StudyState], Limits]) -> None:
         """`limits` is asked before each plan."""
         self.state = StudyState()
+        self.done = False
+        """Whether `work` ended because nothing was due."""
         self._desk, self._name, self._limits = desk, name, limits
         self._researcher: Researcher | None = None
         self._leaving = threading.Event()
         self._dropped = threading.Event()
+        self._at_once = False
         self._running: Running | None = None
 
     def leave(self, *, now: bool = False) -> None:
         """End after the present step, or `now`: what is under way is stopped and stays due."""
         self._leaving.set()
         if now:
+            self._at_once = True
             self._drop()
 
     def work(self) -> str:
@@ -58,6 +63,7 @@ class Worker:
             with Heart(desk, presence, beat=self._listen):
                 while not self._leaving.is_set():
                     if self._once():
+                        self.done = True
                         return self.state.reason or "nothing is due"
             return "told to leave"
         finally:
@@ -97,8 +103,10 @@ class Worker:
             if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
                 return
             self._dropped.clear()
+            if self._at_once:
+                return
             with Heart(self._desk, lease, lost=self._drop):
-                events = self._perform(step)
+                events = self._perform(step, lease)
             if not self._dropped.is_set():
                 ledger.record(events, lease=lease)
                 if step.kind is StepKind.SCORE and step.run is not None:
@@ -118,7 +126,7 @@ class Worker:
     def _failed(self, step: Step, reason: str) -> None:
         self._desk.ledger.record([e.StepFailed(step=step.key, reason=reason[-2000:])])
 
-    def _perform(self, step: Step) -> tuple[e.Event, ...]:
+    def _perform(self, step: Step, lease: Lease) -> tuple[e.Event, ...]:
         desk, state = self._desk, self.state
         match step.kind:
             case StepKind.PROPOSE if step.trial is not None:
@@ -126,7 +134,8 @@ class Worker:
                     self._researcher = desk.researcher()
                 return proposing.propose(desk, state, step.trial, self._researcher)
             case StepKind.EXECUTE if step.run is not None:
-                return (measuring.execute(desk, step.run, watch=self._watch),)
+                held = partial(desk.ledger.extend, lease, LEASE)
+                return (measuring.execute(desk, step.run, watch=self._watch, held=held),)
             case StepKind.SCORE if step.run is not None:
                 return (measuring.score(desk, state, step.run, step.purpose),)
             case StepKind.SPLIT if step.round is not None:

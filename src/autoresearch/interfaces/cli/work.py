@@ -19,7 +19,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from autoresearch.adapters.ledger import open_record
-from autoresearch.bootstrap import Place, Session, create, open_session, spec_of
+from autoresearch.bootstrap import Place, Session, begun, create, open_session, spec_of
 from autoresearch.bootstrap.workers import own_name, present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
@@ -72,7 +72,7 @@ def begin(
 
     Raises `UsageError` when others are at work and `join` is not set, or when there is nobody to join.
     """
-    if not place.ledger(spec.study.name).exists():
+    if not begun(place, spec.study.name):
         if join:
             raise UsageError(f"there is no study {spec.study.name!r} at work to join: run without --join")
         create(place, spec, seed=seed)
@@ -118,10 +118,10 @@ def perform(session: Session, *, slots: int, spawn: int = 0, hours: float | None
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(_view(session))
-        stack.enter_context(_helpers(spawn))
+        stack.enter_context(_helpers(spawn, session.place))
         stack.enter_context(heeding_signals(worker))
         worker.work()
-    return 0 if worker.state.control is not Control.PAUSED else 1
+    return 0 if worker.done and worker.state.control is not Control.PAUSED else 1
 
 
 def _view(session: Session) -> View:
@@ -157,12 +157,13 @@ def die_with_controller() -> None:
 
 
 @contextlib.contextmanager
-def _helpers(count: int) -> Iterator[None]:
+def _helpers(count: int, place: Place) -> Iterator[None]:
     """Further worker processes, which join; they end with the study, or with us."""
     command = [sys.executable, "-m", "autoresearch", "run", "--join", "--json"]
     env = {**os.environ, CONTROLLER: str(os.getpid())}
     helpers = [
-        subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(count)
+        subprocess.Popen(command, cwd=place.top, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(count)
     ]
     try:
         yield
@@ -187,7 +188,8 @@ def heeding_signals(worker: Worker) -> Iterator[None]:
         if not now:
             warn("\nfinishing the present step; Ctrl-C again stops at once (nothing is lost)")
 
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
     before = {number: signal.signal(number, interrupted) for number in watched}
     try:
         yield
@@ -278,7 +280,7 @@ def _until_done(session: Session, *, quiet: bool) -> int:
             stack.enter_context(_view(session))
         stack.enter_context(heeding_signals(worker))
         worker.work()
-    return 1 if worker.state.control is Control.PAUSED else 0
+    return 0 if worker.done and worker.state.control is not Control.PAUSED else 1
 
 
 def try_(
