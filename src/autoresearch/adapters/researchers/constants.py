@@ -23,6 +23,8 @@ from autoresearch.ports import Workspace
 if TYPE_CHECKING:
     import libcst
 
+MARK = "\ufeff"
+"""The byte order mark that some editors put first."""
 CACHED = 64
 """Parsed files kept, by content."""
 LEFT_ALONE = re.compile(
@@ -145,24 +147,26 @@ def _search(text: str, file: str) -> tuple[_Spot, ...]:
     from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
     try:
-        plain = ast.parse(text)
-        module = libcst.parse_module(text)
+        plain = ast.parse(text.removeprefix(MARK))
+        module = libcst.parse_module(text.removeprefix(MARK))
     except (SyntaxError, ValueError, RecursionError, libcst.ParserSyntaxError):
         return ()
     once = {name for name, count in _bindings(plain).items() if count == 1}
     asserted = dict(_asserted(plain))
     spans = MetadataWrapper(module, unsafe_skip_copy=True).resolve(ByteSpanPositionProvider)
     raw = text.encode()
-    inside = _blocks(raw)
+    offset = len(raw) - len(text.removeprefix(MARK).encode())
+    inside = _Inside(raw)
     found = []
     for name, annotation, value, comment in _assignments(module):
-        start = spans[value].start
+        start = spans[value].start + offset
         end = start + spans[value].length
         if name not in once or not inside(start) or LEFT_ALONE.search(name.upper()) or FIXED.search(comment):
             continue
         hinted = asserted.get(name) or _literals(annotation) or _listed(comment)
-        constant = _constant(file, name, raw[start:end].decode(), hinted, comment)
-        if constant is not None:
+        source = raw[start:end].decode(errors="replace")
+        constant = _constant(file, name, source, hinted, comment)
+        if constant is not None and source in module.code_for_node(value):
             found.append(_Spot(constant, start, end))
     return tuple(found)
 
@@ -286,10 +290,6 @@ class _Inside:
 
     def __call__(self, offset: int) -> bool:
         return not self.marked or any(start <= offset < end for start, end in self.spans)
-
-
-def _blocks(raw: bytes) -> _Inside:
-    return _Inside(raw)
 
 
 __all__ = ["Constant", "Kind", "as_settings", "constants", "find", "rewrite", "settings"]

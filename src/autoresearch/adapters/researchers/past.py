@@ -3,6 +3,7 @@
 A trial counts as an observation when its own settings and its parent's are known and differ in a constant of today.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,21 +32,22 @@ class Past:
 
     def observations(self, dims: Sequence[Dimension], here: Sequence[float]) -> tuple[Observation, ...]:
         """The trials in coordinates. A constant that a trial did not have stands where the incumbent has it."""
+        rows: dict[int, list[float]] = {}
         seen = []
         for trial, own, parent in self.trials:
-            moved = {dim.id for dim in dims if own.get(dim.id) != parent.get(dim.id)}
-            if not moved:
-                continue
-            before = tuple(
-                coordinate(dim, parent[dim.id]) if dim.id in parent and dim.id in own else at
-                for dim, at in zip(dims, here, strict=True)
-            )
-            after = tuple(
-                coordinate(dim, own[dim.id]) if dim.id in moved and dim.id in own and dim.id in parent else at
-                for dim, at in zip(dims, before, strict=True)
-            )
+            if trial.parent not in rows:
+                rows[trial.parent] = [
+                    coordinate(dim, parent[dim.id]) if dim.id in parent else at
+                    for dim, at in zip(dims, here, strict=True)
+                ]
+            before = rows[trial.parent]
+            after = list(before)
+            for index, dim in enumerate(dims):
+                now = own.get(dim.id)
+                if now is not None and dim.id in parent and now != parent[dim.id]:
+                    after[index] = coordinate(dim, now)
             if after != before:
-                seen.append(_observation(trial, after, before))
+                seen.append(_observation(trial, tuple(after), tuple(before)))
         return tuple(seen)
 
 
@@ -86,7 +88,7 @@ def _parents(history: Sequence[PastTrial], values: dict[int, Values]) -> dict[in
 
 
 def _told(trial: PastTrial) -> bool:
-    return trial.effect is not None or trial.state is TrialState.CRASHED
+    return trial.state is TrialState.CRASHED or (trial.effect is not None and math.isfinite(trial.effect))
 
 
 def _values(settings: Sequence[Setting]) -> Values:

@@ -228,7 +228,7 @@ def _whole(dim: Dimension, number: float) -> int:
 def _rounded(dim: Dimension, number: float) -> float:
     if dim.scale is Scale.COMPLEMENT:
         left = float(f"{1 - number:.{FIGURES - 1}e}")
-        return float(f"{1 - left:.12g}")
+        return min(dim.high, max(dim.low, float(f"{1 - left:.12g}")))
     return min(dim.high, max(dim.low, float(f"{number:.{FIGURES - 1}e}")))
 
 

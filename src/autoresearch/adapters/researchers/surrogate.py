@@ -38,6 +38,8 @@ STEPS = (0.08, 0.15, 0.3)
 WORST = 6.0
 BEST = 10.0
 """Effects are cut to -WORST and +BEST times their typical size, so that one disaster does not drown the rest."""
+LEAST = 0.1
+"""Least prior variance of a move, in squares of a typical effect: nothing is known for certain to be idle."""
 CRASH = 2.0
 """A crash counts as a loss of this many typical effects, and as uncertain as one of them."""
 
@@ -93,8 +95,9 @@ def _improvement(mean: "Array", deviation: "Array") -> "Array":
 def _belief(
     dims: Sequence[Dimension], here: "Array", moves: "Array", past: Sequence[Observation], noise: float | None
 ) -> tuple["Array", "Array"]:
-    """Posterior mean and deviation of f(move) − f(here)."""
+    """Posterior mean and deviation of f(move) − f(here), in units of a typical effect."""
     import numpy as np
+    from scipy.linalg import solve_triangular
 
     gains, doubt = _targets(past, noise)
     base = np.array([coordinate(dim, dim.base) for dim in dims])
@@ -102,32 +105,26 @@ def _belief(
     parents = _Features(dims, base, np.array([each.parent for each in past]))
     ahead, origin = _Features(dims, base, moves), _Features(dims, base, here[None, :])
     seen = _gram(points, points) - (cross := _gram(points, parents)) - cross.T + _gram(parents, parents)
-    scale = float(np.mean(gains**2)) / max(float(np.mean(np.diag(seen))), 1e-9)
+    scale = max(float(np.mean(gains**2)), LEAST) / max(float(np.mean(np.diag(seen))), 1e-9)
     link = scale * (_gram(ahead, points) - _gram(ahead, parents) - _gram(origin, points) + _gram(origin, parents))
     prior = scale * (ahead.variance() - 2 * _gram(ahead, origin)[:, 0] + origin.variance()[0])
     factor = np.linalg.cholesky(scale * seen + np.diag(doubt))
-    half = np.linalg.solve(factor, link.T)
-    mean = half.T @ np.linalg.solve(factor, gains)
+    half = solve_triangular(factor, link.T, lower=True, check_finite=False)
+    mean = half.T @ solve_triangular(factor, gains, lower=True, check_finite=False)
     variance = prior - np.einsum("ij,ij->j", half, half)
     return mean, np.sqrt(np.maximum(variance, 1e-12 * scale))
 
 
 def _targets(past: Sequence[Observation], noise: float | None) -> tuple["Array", "Array"]:
-    """Effects, cut and with a number for crashes, and the variance of each one's error."""
+    """Effects, cut and with a number for crashes, and their errors' variances, in units of a typical effect."""
     import numpy as np
 
-    known = np.array([each.effect for each in past if each.effect is not None])
-    typical = max(float(np.median(np.abs(known))) if len(known) else 0.0, noise or 0.0) or 1.0
-    error = noise if noise is not None else 0.5 * typical
-    variance = error**2 + (0.05 * typical) ** 2
-    gains = [
-        -CRASH * typical if each.effect is None else min(BEST * typical, max(-WORST * typical, each.effect))
-        for each in past
-    ]
-    doubt = [
-        typical**2 if each.effect is None else variance / (2 if each.precise else 1) + each.mixed * typical**2
-        for each in past
-    ]
+    known = [abs(each.effect) for each in past if each.effect is not None]
+    typical = max(float(np.median(known)) if known else 0.0, noise or 0.0) or 1.0
+    error = noise / typical if noise is not None else 0.5
+    variance = error**2 + 0.05**2
+    gains = [-CRASH if each.effect is None else min(BEST, max(-WORST, each.effect / typical)) for each in past]
+    doubt = [1.0 if each.effect is None else variance / (2 if each.precise else 1) + float(each.mixed) for each in past]
     return np.array(gains), np.array(doubt)
 
 
