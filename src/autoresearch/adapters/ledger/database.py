@@ -43,13 +43,13 @@ class DiskFullError(InfraError):
 class Database:
     """A connection in autocommit mode; `write` opens the only transactions that change anything."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Connect to the existing file `path`. Raises `LedgerError` when there is none."""
+    def __init__(self, path: Path, *, read_only: bool = False, scratch: bool = False) -> None:
+        """Connect to the existing file `path`; a `scratch` one need not outlast us. Raises `LedgerError` without one."""
         if not path.is_file():
             raise LedgerError(f"there is no ledger at {path}; `autoresearch run` begins one")
         self.path = path
         self._lock = threading.RLock()
-        self._lasting = True
+        self._lasting, self._scratch = True, scratch
         self._texts: dict[ClauseElement, tuple[str, Params]] = {}
         with self.errors():
             self._connection = sqlite3.connect(
@@ -60,12 +60,13 @@ class Database:
                 check_same_thread=False,
                 cached_statements=256,
             )
-            self._configure(read_only=read_only)
+            self._configure(read_only)
 
-    def _configure(self, *, read_only: bool) -> None:
-        pragmas = ["foreign_keys=ON", "synchronous=FULL", f"journal_size_limit={_WAL_BYTES}"]
+    def _configure(self, read_only: bool) -> None:
+        level, journal = ("OFF", "MEMORY") if self._scratch else ("FULL", "WAL")
+        pragmas = ["foreign_keys=ON", f"synchronous={level}", f"journal_size_limit={_WAL_BYTES}"]
         if not read_only:
-            pragmas.insert(0, "journal_mode=WAL")
+            pragmas.insert(0, f"journal_mode={journal}")
         try:
             for pragma in pragmas:
                 self._connection.execute(f"PRAGMA {pragma}")
@@ -108,7 +109,7 @@ class Database:
         One that is not `lasting` is whole after a kill, but may be gone after a power cut: it is not waited for.
         """
         with self._lock, self.errors():
-            if lasting is not self._lasting:
+            if lasting is not self._lasting and not self._scratch:
                 self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
                 self._lasting = lasting
             self._connection.execute("BEGIN IMMEDIATE")

@@ -84,13 +84,13 @@ def verify_projection(database: Database) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="autoresearch-") as folder:
         path = Path(folder, "fold.db")
         touch(path)
-        fold = Database(path)
+        fold = Database(path, scratch=True)
         try:
-            with fold.write(lasting=False):
+            with fold.write():
                 migrations.create(fold)
                 fold.run(schema.PUT_STUDY, empty_study(b""))
             with database.snapshot():
-                with fold.write(lasting=False):
+                with fold.write():
                     findings = list(islice(replay(database, fold), MOST))
                 return findings + list(islice(_differences(database, fold), MOST - len(findings)))
         except CorruptRecord as error:
