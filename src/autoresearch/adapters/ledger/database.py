@@ -44,7 +44,7 @@ class Database:
     """A connection in autocommit mode; `write` opens the only transactions that change anything."""
 
     def __init__(self, path: Path, *, read_only: bool = False, scratch: bool = False) -> None:
-        """Connect to the existing file `path`; a `scratch` one need not outlast us. Raises `LedgerError` without one."""
+        """Connect to the existing file `path`; a `scratch` one need not last. Raises `LedgerError` without one."""
         if not path.is_file():
             raise LedgerError(f"there is no ledger at {path}; `autoresearch run` begins one")
         self.path = path
