@@ -28,7 +28,7 @@ from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.model import RunStatus
 from autoresearch.domain.text import plain
 from autoresearch.interfaces.cli.glance import at_work
-from autoresearch.interfaces.cli.reporting import EVERYTHING
+from autoresearch.interfaces.cli.shown import EVERYTHING
 
 SHOWN = 5
 """Things of one kind that are named."""

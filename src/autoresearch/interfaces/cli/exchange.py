@@ -30,8 +30,7 @@ from autoresearch.domain.errors import CorruptRecord, InfraError, UsageError
 from autoresearch.interfaces.cli.context import Json, StudyName, here, reading
 from autoresearch.interfaces.cli.glance import glance
 from autoresearch.interfaces.cli.output import emit, safe, say
-from autoresearch.interfaces.cli.reporting import EVERYTHING
-from autoresearch.interfaces.cli.shown import document
+from autoresearch.interfaces.cli.shown import EVERYTHING, document
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LARGEST = 1 << 30

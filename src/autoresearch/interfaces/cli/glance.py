@@ -3,7 +3,6 @@
 Nothing is folded here: totals and leases are read as they are, and of the events only the end of the record.
 """
 
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -133,14 +132,14 @@ def level(record: SqlRecord, study: Study, tree: str, epoch: int) -> float | Non
 
 
 def rate(record: SqlRecord) -> float | None:
-    """Trials per hour over the latest ones; gaps ten times longer than usual are pauses and do not count."""
+    """Trials per hour over the latest ones; gaps twenty times longer than usual are pauses and do not count."""
     rows = record.trials(limit=LATEST, newest=True)
     ends = sorted(row.ended_at for row in rows if row.ended_at is not None)
     gaps = [later - earlier for earlier, later in pairwise(ends) if later > earlier]
     if not gaps:
         return None
-    usual = statistics.median(gaps)
-    counted = [gap for gap in gaps if gap <= 10 * usual]
+    usual = mean(sorted(gaps)[: max(1, len(gaps) * 3 // 4)])
+    counted = [gap for gap in gaps if gap <= 20 * usual]
     return 3600 * len(counted) / sum(counted)
 
 

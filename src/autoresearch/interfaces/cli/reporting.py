@@ -24,6 +24,7 @@ from autoresearch.domain.records import RunRow, TrialRow
 from autoresearch.domain.stats import Noise
 from autoresearch.interfaces.cli.applying import UNDONE
 from autoresearch.interfaces.cli.glance import at_work
+from autoresearch.interfaces.cli.shown import EVERYTHING
 from autoresearch.interfaces.report import (
     Facts,
     Paths,
@@ -33,9 +34,6 @@ from autoresearch.interfaces.report import (
     rounds_from_events,
     write_report,
 )
-
-EVERYTHING = 1 << 62
-"""As many rows as there are."""
 
 
 @dataclass(slots=True)

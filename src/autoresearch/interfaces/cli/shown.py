@@ -15,6 +15,8 @@ from autoresearch.domain.records import TrialRow
 from autoresearch.domain.text import plain_lines
 from autoresearch.interfaces.cli.output import signed
 
+EVERYTHING = 1 << 62
+"""As many rows as there are."""
 LONGEST = 200_000
 """Characters of one text in a JSON document."""
 
