@@ -46,7 +46,7 @@ _KEEPER = """ulimit -c 0
 ulimit -f {blocks}
 ulimit -n {files}
 {tasks}
-echo ready >&2
+echo ready >&2 || exit 125
 read -r go <&2 || exit 125
 "$@" {redirect}
 exit $?"""

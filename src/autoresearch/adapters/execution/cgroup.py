@@ -42,6 +42,11 @@ class Group:
             self.remove()
             raise
 
+    @property
+    def late(self) -> bool:
+        """Whether a process must be adopted before it starts anything, because none is born in the group."""
+        return self._homes.unified
+
     def enter(self) -> contextlib.ExitStack:
         """Let what this thread starts be born in the group, until the returned stack is closed (version 1).
 

@@ -1,7 +1,8 @@
 """What a sandbox hands to the executor: a command line that starts a program and waits for leave to run it.
 
-The rule: whatever is launched writes one line to its standard error once it is set up and bound to the controller's
-life, and runs the program only after it has read one line back, so that no program ever starts under a dead controller.
+The rule: no program ever starts under a dead controller. Whatever is launched writes one line to its standard error
+once it is set up and bound to the controller's life, which fails when the controller is gone, and runs the program only
+after it has read one line back. That line may wait there already: then the program starts without waiting for us.
 """
 
 import signal

@@ -96,12 +96,17 @@ class LocalRun:
                 process, channel, launch = _spawn(self._sandbox, task, pipe_write)
             stack.callback(channel.close)
             stack.callback(_tidy, task, launch)
+            if group is None or not group.late:
+                _let_go(channel)
             target = _handshake(process, channel, launch, task)
             if group is not None:
                 group.adopt(target.keeper)
+                if group.late:
+                    _let_go(channel)
+            if launch.levels > 1:  # a keeper of our own listens on for our end; a namespace needs nothing more from us
+                channel.close()
             disk = Disk(_places(task), task.budget.disk)
             watch = Watch(target, task.budget, pump=pump, disk=disk, kill=lambda: _kill(target), group=group)
-            _release(channel, launch)
             self._begun.set_result(watch)
             ending = watch.run()
             process.returncode = ending.code
@@ -157,25 +162,26 @@ def _handshake(process: "subprocess.Popen[bytes]", channel: socket.socket, launc
     while not said.endswith(READY):
         if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
             break
-        more = channel.recv(65536)
+        try:
+            more = channel.recv(65536)
+        except ConnectionResetError:  # it ended without reading our line
+            break
         said += more
         if not more:
             break
-    keeper = processes.descend(process.pid, launch.levels - 1) if said.endswith(READY) else 0
-    if not said.endswith(READY) or not keeper:
+    if not said.endswith(READY):
         process.kill()
         process.wait()
         words = printable(said.decode("utf-8", "replace")).strip() or f"silent for {_SETUP:g} s or killed"
         raise InfraError(f"the sandbox for {task.command[0]!r} could not be set up: {words[-1000:]}")
-    return Target(spawned=process.pid, keeper=keeper, scratch=launch.scratch)
+    keeper = processes.descend(process.pid, launch.levels - 1)  # none: the program has ended already
+    return Target(spawned=process.pid, keeper=keeper or process.pid, scratch=launch.scratch)
 
 
-def _release(channel: socket.socket, launch: Launch) -> None:
-    """Let the program begin. A keeper of our own listens on for our end; a namespace needs nothing more from us."""
+def _let_go(channel: socket.socket) -> None:
+    """Let the program begin as soon as all stands; an error is told by what the sandbox says instead of being ready."""
     with contextlib.suppress(OSError):
         channel.send(GO)
-    if launch.levels > 1:
-        channel.close()
 
 
 def _kill(target: Target) -> None:

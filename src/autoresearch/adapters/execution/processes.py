@@ -37,6 +37,8 @@ class Usage:
     cpu: float
     private: int
     """Anonymous memory, shared copies counted once per process (an upper bound)."""
+    largest: int
+    """Anonymous memory of the largest process (a lower bound)."""
     shared: int
     """Shared memory (not file pages), counted once per process (an upper bound)."""
 
@@ -99,15 +101,15 @@ class Tree:
     def sample(self, at_most: int = 1 << 20) -> Usage:
         """Look once. Stops looking after `at_most` processes: their number is then all that matters."""
         above, living = self.walk(at_most)
-        private = shared = 0
+        private = largest = shared = 0
         for process in living:
             if not process.zombie:
                 mine, common = _memory(process.pid)
-                private, shared = private + mine, shared + common
+                private, largest, shared = private + mine, max(largest, mine), shared + common
         self._account(above, living)
         threads = sum(each.threads for each in living)
         pids = tuple(each.pid for each in living)
-        return Usage(pids=pids, threads=threads, cpu=self._cpu, private=private, shared=shared)
+        return Usage(pids=pids, threads=threads, cpu=self._cpu, private=private, largest=largest, shared=shared)
 
     def walk(self, at_most: int = 1 << 20) -> tuple[list[Process], list[Process]]:
         """The processes of the tree, parents first: those of the skipped levels, and the rest."""
@@ -138,7 +140,14 @@ class Tree:
 
 
 def proportional(pids: tuple[int, ...]) -> int:
-    """Anonymous and shared memory with every page counted once (proportional set size), swap included."""
+    """Anonymous and shared memory with every page counted once (proportional set size), swap included.
+
+    The smaller of two readings: pages of a process that ends during one are counted for it and again for those left.
+    """
+    return min(_proportional(pids), _proportional(pids))
+
+
+def _proportional(pids: tuple[int, ...]) -> int:
     total = 0
     for pid in pids:
         text = _read(f"/proc/{pid}/smaps_rollup") or b""

@@ -181,6 +181,7 @@ class Watch:
             if now >= again:
                 memory = max(processes.proportional(usage.pids), files)
                 self._exact = (memory, now + min(2.0, 200 * (time.monotonic() - now)))
+            memory = max(memory, usage.largest)
         self._peak = max(self._peak, memory)
         if memory > self.budget.memory:
             self._end(RunStatus.MEMORY, f"used more than {_size(self.budget.memory)} of memory")
