@@ -118,7 +118,7 @@ def perform(session: Session, *, slots: int, spawn: int = 0, hours: float | None
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(_view(session))
-        stack.enter_context(_helpers(spawn, session.place))
+        stack.enter_context(_helpers(spawn, session.place, worker))
         stack.enter_context(heeding_signals(worker))
         worker.work()
     return 0 if worker.done and worker.state.control is not Control.PAUSED else 1
@@ -157,8 +157,8 @@ def die_with_controller() -> None:
 
 
 @contextlib.contextmanager
-def _helpers(count: int, place: Place) -> Iterator[None]:
-    """Further worker processes, which join; they end with the study, or with us."""
+def _helpers(count: int, place: Place, worker: Worker) -> Iterator[None]:
+    """Further worker processes, which join; they end with the study as `worker` does, or when it leaves."""
     command = [sys.executable, "-m", "autoresearch", "run", "--join", "--json"]
     env = {**os.environ, CONTROLLER: str(os.getpid())}
     helpers = [
@@ -169,7 +169,7 @@ def _helpers(count: int, place: Place) -> Iterator[None]:
         yield
     finally:
         for helper in helpers:
-            if helper.poll() is None:
+            if not worker.done and helper.poll() is None:
                 helper.send_signal(signal.SIGINT)
         for helper in helpers:
             helper.wait()
@@ -177,7 +177,10 @@ def _helpers(count: int, place: Place) -> Iterator[None]:
 
 @contextlib.contextmanager
 def heeding_signals(worker: Worker) -> Iterator[None]:
-    """The first interrupt lets the present step end, the second drops it; TERM and HUP drop it at once."""
+    """The first interrupt lets the present step end, the second drops it; TERM and HUP drop it at once.
+
+    Workers that `run --workers` started heed them to their end: what comes late must not disturb their tidying up.
+    """
     count = 0
 
     def interrupted(number: int, frame: FrameType | None) -> None:
@@ -194,7 +197,7 @@ def heeding_signals(worker: Worker) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in () if CONTROLLER in os.environ else before.items():
             signal.signal(number, handler)
 
 
