@@ -1,5 +1,6 @@
 """`doctor` finds what is wrong with a study, says what to do, and with `--repair` mends what can be mended."""
 
+import socket
 import sqlite3
 import stat
 import time
@@ -79,8 +80,6 @@ def test_artifacts_that_a_kill_left(study: Toy) -> None:
 def test_leases_of_dead_workers(study: Toy) -> None:
     place = place_of(study)
     with open_ledger(place.ledger("toy"), place.key("toy")) as ledger:
-        import socket
-
         dead = f"{socket.gethostname()}:4000000:1"
         assert ledger.claim(f"{PRESENCE}{dead}", dead, 30.0) is not None
     assert say(study, "status", "--json").json["workers"] == []
