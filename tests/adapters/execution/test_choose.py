@@ -10,7 +10,7 @@ import pytest
 
 from autoresearch.adapters.execution import cgroup, choose
 from autoresearch.adapters.execution.bare import Bare
-from autoresearch.adapters.execution.bubblewrap import Bubblewrap
+from autoresearch.adapters.execution.bubblewrap import Bubblewrap, accelerators
 from autoresearch.adapters.execution.disk import TOO_DEEP, written
 from autoresearch.adapters.execution.masks import expand_masks, stdlib_dirs, zipped_copies
 from autoresearch.adapters.execution.processes import Tree, read_process
@@ -34,6 +34,10 @@ def test_each_sandbox_says_what_it_protects() -> None:
     assert not all(held for _, held in Bare().protects())
     for sandbox in (Bubblewrap(), Bare()):
         assert all(sentence.endswith(".") for sentence, _ in sandbox.protects())
+
+
+def test_device_files_are_those_that_are_there() -> None:
+    assert all(Path(each).exists() for each in accelerators())
 
 
 def test_a_tool_that_is_missing_is_our_fault(tmp_path: Path) -> None:

@@ -54,9 +54,11 @@ exit $?"""
 
 @cache
 def accelerators() -> tuple[str, ...]:
-    """Device files of NVIDIA and AMD cards on this machine."""
-    patterns = ("nvidia*", "kfd", "dri")
-    return tuple(str(each) for pattern in patterns for each in sorted(Path("/dev").glob(pattern)))
+    """Device files for computing on NVIDIA and AMD cards; none that drive a display."""
+    found = sorted(Path("/dev").glob("nvidia*"))
+    if Path("/dev/kfd").exists():
+        found += [Path("/dev/kfd"), *sorted(Path("/dev/dri").glob("renderD*"))]
+    return tuple(str(each) for each in found)
 
 
 @dataclass(frozen=True, slots=True)
