@@ -115,6 +115,16 @@ def test_hidden_files_are_absent_and_come_back(store: GitStore, tree: str) -> No
     assert store.paths_touched(tree, frozen.tree) == ("train.py",)
 
 
+def test_a_hidden_directory_may_be_named_without_stars(store: GitStore, tree: str) -> None:
+    with store.workspace(tree, without=["holdout"]) as space:
+        assert not (space.root / "holdout").exists()
+        (space.root / "holdout").mkdir()
+        assert store.freeze(space, editable=ALL, hidden=["holdout"]).dropped == ()
+        (space.root / "holdout/a.txt").write_text("forged")
+        frozen = store.freeze(space, editable=ALL, hidden=["holdout"])
+    assert (frozen.tree, frozen.dropped) == (tree, ("holdout/",))
+
+
 @pytest.mark.parametrize("make", ["link", "file"])
 def test_nothing_takes_the_place_of_a_hidden_directory(store: GitStore, tree: str, make: str) -> None:
     with store.workspace(tree, without=["holdout/**"]) as space:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def opened(place: Path, *, overlay: bool = True) -> tuple[GitStore, str]:
     repository = find(place / "repo")
     store = GitStore(repository.state, overlay=overlay)
     return store, import_base(repository, store, "HEAD")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GitStore, str]]:
+    """One large repository for the tests that only make workspaces of it."""
+    store, tree = opened(tmp_path_factory.mktemp("shared"))
+    with store:
+        yield store, tree
 
 
 def mounted(space: Checkout, script: str) -> subprocess.CompletedProcess[str]:
@@ -117,9 +126,9 @@ SCRIPTS = {
 
 @needs_mount
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_what_the_kernel_leaves_is_understood(tmp_path: Path, name: str) -> None:
-    store, tree = opened(tmp_path)
-    with store, store.workspace(tree) as space:
+def test_what_the_kernel_leaves_is_understood(shared: tuple[GitStore, str], name: str) -> None:
+    store, tree = shared
+    with store.workspace(tree) as space:
         done = mounted(space, f"import os, shutil\n{SCRIPTS[name]}\n")
         assert done.returncode == 0, done.stderr
         merged = space.root.parent / "merged"
@@ -139,9 +148,9 @@ def test_what_the_kernel_leaves_is_understood(tmp_path: Path, name: str) -> None
 
 
 @needs_mount
-def test_our_own_deletions_are_what_the_kernel_takes_them_for(tmp_path: Path) -> None:
-    store, tree = opened(tmp_path)
-    with store, store.workspace(tree) as space:
+def test_our_own_deletions_are_what_the_kernel_takes_them_for(shared: tuple[GitStore, str]) -> None:
+    store, tree = shared
+    with store.workspace(tree) as space:
         done = mounted(space, "import shutil; shutil.rmtree('src')")
         assert done.returncode == 0, done.stderr
         space.delete("train.py")
@@ -156,13 +165,13 @@ def test_our_own_deletions_are_what_the_kernel_takes_them_for(tmp_path: Path) ->
 
 
 @needs_mount
-def test_random_edits_in_layers(tmp_path: Path) -> None:
-    store, tree = opened(tmp_path)
+def test_random_edits_in_layers(shared: tuple[GitStore, str]) -> None:
+    store, tree = shared
     names = st.sampled_from(["a", "train.py", "src", "lib", "util.py", "many", "3"])
     paths = st.lists(names, min_size=1, max_size=3).map("/".join)
     verbs = st.sampled_from(["write", "delete", "link", "chmod", "mkdir"])
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(steps=st.lists(st.tuples(verbs, paths), max_size=10))
     def check(steps: list[tuple[str, str]]) -> None:
         with store.workspace(tree) as space:
@@ -175,8 +184,7 @@ def test_random_edits_in_layers(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
             assert store.freeze(space, editable=["**"], hidden=[]).tree == write_tree(space.root.parent / "merged")
 
-    with store:
-        check()
+    check()
 
 
 def test_without_overlays_large_trees_are_copied(tmp_path: Path) -> None:

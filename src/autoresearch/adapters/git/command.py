@@ -27,7 +27,7 @@ SAFE = (
 )  # fmt: skip
 KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "USER", "LOGNAME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
         "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL", "GIT_CEILING_DIRECTORIES", "LD_LIBRARY_PATH",
-        "GIT_EXEC_PATH", "GIT_CONFIG_NOSYSTEM")  # fmt: skip
+        "GIT_EXEC_PATH", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")  # fmt: skip
 
 
 def environment(*, own: bool) -> dict[str, str]:

@@ -73,7 +73,8 @@ class Walk:
         for name in sorted(upper.keys() | below.keys() | before.keys()):
             old = before.get(name)
             if self._hidden.match(at + name):
-                self._note_hidden(at + name, upper.get(name))
+                if fd is not None and name in upper:
+                    self._note_hidden(fd, name, upper[name], at + name)
                 entry = old
             elif forbidden(name):
                 self.dropped.append(shown(at + name))
@@ -93,9 +94,16 @@ class Walk:
         with os.scandir(fd) as found:
             return {entry.name: entry.stat(follow_symlinks=False) for entry in found}
 
-    def _note_hidden(self, path: str, status: os.stat_result | None) -> None:
-        """A file made where a hidden one lies is left out; empty ones are the mount points of a sandbox."""
-        if status is not None and (stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size)):
+    def _note_hidden(self, fd: int, name: str, status: os.stat_result, path: str) -> None:
+        """What was made where a hidden thing lies is left out; if empty, it was the mount point of a sandbox."""
+        if stat.S_ISDIR(status.st_mode):
+            inner = _open(name, OPEN | os.O_DIRECTORY, fd)
+            try:
+                if os.listdir(inner):  # noqa: PTH208 - an open handle, not a path
+                    self.dropped.append(shown(path) + "/")
+            finally:
+                os.close(inner)
+        elif stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size):
             self.dropped.append(shown(path))
 
     # ------------------------------------------------------------ names that are not in the upper layer

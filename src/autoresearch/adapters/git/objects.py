@@ -20,9 +20,10 @@ from autoresearch.adapters.git.reader import CHUNK, Reader
 from autoresearch.domain.errors import InfraError
 
 TREE, GITLINK, SYMLINK, PLAIN, EXECUTABLE = 0o040000, 0o160000, 0o120000, 0o100644, 0o100755
-CACHED_BYTES = 64 << 20
+CACHED_BYTES = 32 << 20
 CACHED_BLOB = 4 << 20
-CACHED_TREES = 50_000
+CACHED_TREES = 8_000
+CACHED_SIZES = 200_000
 
 
 class Entry(NamedTuple):
@@ -124,6 +125,8 @@ class Objects:
         oids = list(oids)
         with self._lock:
             if unknown := [oid for oid in dict.fromkeys(oids) if oid not in self._sizes]:
+                if len(self._sizes) > CACHED_SIZES:
+                    self._sizes = {oid: self._sizes[oid] for oid in oids if oid in self._sizes}
                 self._sizes.update(self._headers.sizes(unknown))
             return {oid: self._sizes[oid] for oid in oids}
 
@@ -131,6 +134,8 @@ class Objects:
         """Files and bytes below a tree; each subtree is measured once."""
         if (known := self._extents.get(oid)) is not None:
             return known
+        if len(self._extents) > CACHED_SIZES:
+            self._extents.clear()
         entries = self.tree(oid).values()
         below = [self.extent(entry.oid) for entry in entries if entry.mode == TREE]
         blobs = [entry.oid for entry in entries if entry.mode not in (TREE, GITLINK)]

@@ -100,7 +100,9 @@ class Places:
                     home.unlink()
                 swept += 1
         for gone in self._trees.glob(".*-gone"):
-            remove(gone)
+            lock = self._trees / f"{gone.name.removesuffix('-gone')}.lock"
+            with suppress(BlockingIOError), locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                remove(gone)
         return swept
 
     def _large(self, tree: str) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.adapters.git.command import machine
 from autoresearch.adapters.git.layers import is_opaque, is_whiteout, make_opaque, whiteout
 from autoresearch.adapters.git.objects import forbidden
 
@@ -60,9 +61,12 @@ class Checkout:
         if self.lower is not None:
             mode = _file_mode(self.lower, parts, mode)
         try:
-            with _made(self.root, parts[:-1], overlaid=self.lower is not None) as directory:
+            with (
+                machine(f"writing {path} to {self.root}"),
+                _made(self.root, parts[:-1], overlaid=self.lower is not None) as directory,
+            ):
                 _replace(directory, parts[-1], data, mode, executable)
-        except (NotADirectoryError, IsADirectoryError) as error:
+        except BlockedError as error:
             raise KeyError(path) from error
 
     def delete(self, path: str) -> None:
@@ -73,11 +77,18 @@ class Checkout:
         below = _read(self.lower, parts, overlaid=False) if self.lower is not None else None
         if isinstance(above, Gone) or (above is None and not isinstance(below, bytes)):
             raise KeyError(path)
-        with _made(self.root, parts[:-1], overlaid=overlaid) as directory:
+        with (
+            machine(f"deleting {path} from {self.root}"),
+            _made(self.root, parts[:-1], overlaid=overlaid) as directory,
+        ):
             if above is not None:
                 os.unlink(parts[-1], dir_fd=directory)
             if below is not None:
                 whiteout(f"/proc/self/fd/{directory}/{parts[-1]}")
+
+
+class BlockedError(Exception):
+    """Something that is no directory lies where one is needed, or a directory where a file is."""
 
 
 class Gone:
@@ -187,7 +198,7 @@ def _file_mode(root: Path, parts: Sequence[str], default: int) -> int:
 
 @contextmanager
 def _made(root: Path, parts: Sequence[str], *, overlaid: bool) -> Iterator[int]:
-    """The directory at `parts`, made where it is missing. Raises `NotADirectoryError` when something is in the way."""
+    """The directory at `parts`, made where it is missing. Raises `BlockedError` when that cannot be."""
     fd = os.open(root, HERE)
     try:
         for name in parts:
@@ -207,7 +218,7 @@ def _entered(fd: int, name: str, *, overlaid: bool) -> int:
             os.unlink(name, dir_fd=fd)
             deleted = True
         elif not stat.S_ISDIR(status.st_mode):
-            raise NotADirectoryError(name)
+            raise BlockedError(name)
     with suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=fd)
     if deleted:
@@ -220,7 +231,7 @@ def _replace(fd: int, name: str, data: bytes, mode: int, executable: bool | None
     with suppress(FileNotFoundError):
         status = os.lstat(name, dir_fd=fd)
         if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(name)
+            raise BlockedError(name)
         if stat.S_ISREG(status.st_mode) and not is_whiteout(status, f"/proc/self/fd/{fd}/{name}"):
             mode = stat.S_IMODE(status.st_mode)
     if executable is not None:
