@@ -4,6 +4,7 @@ It is installed from PyPI into a virtual environment of its own. With `--inside`
 there; it uses openevolve's public API alone.
 """
 
+import itertools
 import json
 import os
 import re
@@ -48,7 +49,7 @@ class Model(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     counter = 0
 
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
         Model.counter += 1
         text = f"```python\n{program(Model.counter)}```\n"
@@ -120,7 +121,7 @@ def study(python: str, place: Path, size: int, port: int, longest: float) -> dic
     (place / "evaluator.py").write_text(EVALUATOR)
     done = inside(python, place, size, port, longest)
     times = [float(line) for line in (place / "times").read_text().split()][1:]
-    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(times)]
     tenth = max(1, len(steps) // 10)
     disk = sum(path.lstat().st_blocks * 512 for path in (place / "out").rglob("*"))
     (place / "times").unlink()
@@ -156,8 +157,8 @@ def inside(python: str, place: Path, size: int, port: int, longest: float, check
 
 def perform(place: Path, size: int, port: int, checkpoint: str) -> None:
     """Run openevolve as its README says and print what this process used."""
-    from openevolve import run_evolution  # noqa: PLC0415 - only there in the peer's environment
-    from openevolve.config import Config, LLMModelConfig  # noqa: PLC0415
+    from openevolve import run_evolution
+    from openevolve.config import Config, LLMModelConfig
 
     config = Config(max_iterations=size, checkpoint_interval=100, log_level="WARNING", diff_based_evolution=False)
     url = f"http://127.0.0.1:{port}/v1"

@@ -227,7 +227,7 @@ def bare(sandbox: Any, workspace: Workspace, scratch: Path) -> float:
 
 def start_bare(sandbox: Any, task: Task) -> float:
     """Seconds from spawning to the end of ``true`` in the task's sandbox, without a keeper, a pump or a watch."""
-    with open(os.devnull, "r+b") as null:
+    with Path(os.devnull).open("r+b") as null:
         launch = sandbox.prepare(task, null.fileno())
         argv = [*launch.argv[: len(launch.argv) - launch.argv[::-1].index("--")], "/bin/true"]
         try:

@@ -240,12 +240,16 @@ class Ledger(Protocol):
         """Give a lease back without a result; a lost one is ignored."""
         ...
 
-    def record(self, events: Sequence[Event], *, lease: Lease | None = None) -> int | None:
+    def record(self, events: Sequence[Event], *, lease: Lease | None = None, lasting: bool = True) -> int | None:
         """Append events, project them, end the lease: one transaction.
 
         Returns the new sequence number, or None when the record has moved on so that an event no longer fits
         (its trial is not in the state the event starts from, its number is taken, a keep's incumbent was replaced):
         nothing is written then and the caller plans again. Raises `LostLease`.
+
+        What is not `lasting` survives every kill, but a power cut may take it, with all that was recorded after it,
+        until something lasting is recorded: for what would be decided again just so, or what such a power cut would
+        take the meaning of anyway.
         """
         ...
 

@@ -125,14 +125,18 @@ def checked(metric: Metric, scores: Scores) -> Scores:
 
 
 def _put_away(files: RunFiles) -> None:
-    if files.metrics.is_file() and files.metrics.stat().st_size == 0:
-        files.metrics.unlink()
-    if files.log.is_file() and files.log.stat().st_size == 0:
-        files.log.unlink()
-    if files.log.is_file() and files.log.stat().st_size > COMPRESSED_FROM:
-        packed = files.log.with_name("log.txt.gz")
-        with files.log.open("rb") as source, gzip.open(packed, "wb", compresslevel=5) as target:
-            shutil.copyfileobj(source, target)
-        files.log.unlink()
-    if files.log.parent.is_dir() and not any(files.log.parent.iterdir()):
-        files.log.parent.rmdir()
+    """Leave no empty file, no long text as it is, and no empty directory."""
+    place = files.log.parent
+    left = 0
+    for path in list(place.iterdir()) if place.is_dir() else ():
+        size = path.stat().st_size if path.is_file() else -1
+        if size == 0:
+            path.unlink()
+            continue
+        left += 1
+        if path.suffix == ".txt" and size > COMPRESSED_FROM:
+            with path.open("rb") as source, gzip.open(f"{path}.gz", "wb", compresslevel=5) as target:
+                shutil.copyfileobj(source, target)
+            path.unlink()
+    if not left and place.is_dir():
+        place.rmdir()

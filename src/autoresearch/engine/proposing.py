@@ -4,32 +4,31 @@ Returns the events that say what came of it; records nothing.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 from autoresearch.domain import events as e
-from autoresearch.domain.brief import FITTED, RECENT, Brief, PastTrial
+from autoresearch.domain.brief import RECENT, Brief
 from autoresearch.domain.confirmation import noise_of
 from autoresearch.domain.guardrails import check
 from autoresearch.domain.lineage import StudyState
-from autoresearch.domain.model import BASE, Proposal, TrialState
-from autoresearch.domain.records import TrialRow
+from autoresearch.domain.model import BASE, Proposal
 from autoresearch.domain.seeds import derive
 from autoresearch.domain.stats import mean
 from autoresearch.engine.desk import Desk
-from autoresearch.ports import Frozen, Record, Researcher
+from autoresearch.engine.history import History
+from autoresearch.ports import Frozen, Researcher
 
-ENDED = tuple(state.value for state in TrialState if state.ended)
 
-
-def propose(desk: Desk, state: StudyState, number: int, researcher: Researcher) -> tuple[e.Event, ...]:
+def propose(
+    desk: Desk, state: StudyState, number: int, researcher: Researcher, history: History
+) -> tuple[e.Event, ...]:
     """Let the researcher work on a fresh workspace of the parent and judge what it left there."""
     trial = state.open[number]
     parent = state.kept[trial.parent].tree
     conditions = desk.conditions
     with desk.store.workspace(parent, without=conditions.hidden) as workspace:
         began = time.monotonic()
-        proposal = researcher.propose(brief(desk, state, number), workspace)
+        proposal = researcher.propose(brief(desk, state, number, history), workspace)
         proposal = replace(proposal, cost=replace(proposal.cost, seconds=time.monotonic() - began))
         if proposal.empty:
             return (e.TrialAbandoned(trial=number, reason=proposal.empty, cost=proposal.cost),)
@@ -72,10 +71,9 @@ def admitted(desk: Desk, number: int, proposal: Proposal, frozen: Frozen) -> tup
     )
 
 
-def brief(desk: Desk, state: StudyState, number: int) -> Brief:
+def brief(desk: Desk, state: StudyState, number: int, history: History) -> Brief:
     """What the researcher of trial `number` is told."""
     study, trial = state.study, state.open[number]
-    past = desk.record.trials(limit=FITTED, newest=True, states=ENDED)
     metric = study.metric
     base, incumbent = state.gains(study.base_tree), state.gains(state.incumbent_trial.tree, *e.CLEAN)
     lineage = [kept.number for kept in state.lineage() if kept.number != BASE][-RECENT:]
@@ -95,29 +93,9 @@ def brief(desk: Desk, state: StudyState, number: int) -> Brief:
         baseline=metric.value(mean(base)) if base else None,
         incumbent=metric.value(mean(incumbent)) if incumbent else None,
         noise=noise_of(state).sigma,
-        lineage=tuple(_past(row) for row in _rows(desk.record, lineage)),
-        history=tuple(_past(row) for row in sorted(past, key=lambda row: row.number)),
+        lineage=history.of(lineage),
+        history=history.latest(),
         counts=tuple(sorted(state.counts.items())),
         hints=tuple(state.hints.values()),
         remaining=max(0, stop - state.proposed_trials) if stop is not None else None,
-    )
-
-
-def _rows(record: Record, numbers: Sequence[int]) -> list[TrialRow]:
-    rows = (record.trial(number) for number in numbers)
-    return [row for row in rows if row is not None]
-
-
-def _past(row: TrialRow) -> PastTrial:
-    return PastTrial(
-        number=row.number,
-        parent=row.parent,
-        state=row.state,
-        standing=row.standing,
-        hypothesis=row.hypothesis,
-        reason=row.reason,
-        effect=row.effect,
-        value=row.value,
-        settings=row.settings,
-        researcher=row.researcher,
     )

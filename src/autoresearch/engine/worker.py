@@ -4,10 +4,11 @@ Several of these run on one study and meet only in the ledger. The one broad `ex
 step raised is recorded, and the loop goes on.
 """
 
+import contextlib
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from autoresearch.domain import events as e
@@ -16,6 +17,7 @@ from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.plan import Limits, Step, StepKind, plan
 from autoresearch.engine import confirming, measuring, proposing
 from autoresearch.engine.desk import Desk
+from autoresearch.engine.history import History
 from autoresearch.ports import Lease, Researcher, Running
 
 PRESENCE = "worker:"
@@ -37,6 +39,7 @@ class Worker:
         self.done = False
         """Whether `work` ended because nothing was due."""
         self._desk, self._name, self._limits = desk, name, limits
+        self._history = History(desk.record)
         self._researcher: Researcher | None = None
         self._leaving = threading.Event()
         self._dropped = threading.Event()
@@ -60,9 +63,9 @@ class Worker:
         presence = desk.ledger.claim(f"{PRESENCE}{self._name}", self._name, LEASE)
         desk.ledger.record([e.WorkerJoined(worker=self._name, sandbox=desk.sandbox, safe=desk.safe)])
         try:
-            with Heart(desk, presence, beat=self._listen):
+            with Heart(desk, presence, beat=self._listen) as heart:
                 while not self._leaving.is_set():
-                    if self._once():
+                    if self._once(heart):
                         self.done = True
                         return self.state.reason or "nothing is due"
             return "told to leave"
@@ -76,39 +79,56 @@ class Worker:
         """Fold what was recorded since; whether there was anything."""
         news = self._desk.ledger.events(after=self.state.seq)
         for recorded in news:
-            fold(self.state, recorded)
+            self._fold(recorded)
         return bool(news)
 
-    def _once(self) -> bool:
+    def _fold(self, recorded: e.Recorded) -> None:
+        fold(self.state, recorded)
+        self._history.heed(recorded.event)
+
+    def _record(self, events: Sequence[e.Event], *, lease: Lease | None = None, lasting: bool = True) -> bool:
+        """Record events and fold them, unless others recorded in between: `catch_up` then brings both in order."""
+        end = self._desk.ledger.record(events, lease=lease, lasting=lasting)
+        if end is None:
+            return False
+        if end == self.state.seq + len(events):
+            now = time.time()
+            for event in events:
+                self._fold(e.Recorded(seq=self.state.seq + 1, at=now, event=event))
+        return True
+
+    def _once(self, heart: "Heart") -> bool:
         """One round of the loop; whether nothing is due any more."""
         self.catch_up()
         due = plan(self.state, self._limits(self.state))
         if due.decision:
-            if self._desk.ledger.record(due.decision) is None and not self.catch_up():
+            # After a power cut the same decision follows from the same record, so nothing waits for the disk here.
+            if not self._record(due.decision, lasting=False) and not self.catch_up():
                 names = ", ".join(type(event).__name__ for event in due.decision)
                 raise LedgerError(f"the ledger refuses {names} although nothing else was recorded; run `doctor`")
             return False
         for step in due.steps:
             if (lease := self._desk.ledger.claim(step.key, self._name, LEASE)) is not None:
-                self._take(step, lease)
+                self._take(step, lease, heart)
                 return False
         if due.steps:
             time.sleep(WAIT)
         return due.finished
 
-    def _take(self, step: Step, lease: Lease) -> None:
+    def _take(self, step: Step, lease: Lease, heart: "Heart") -> None:
         """Perform a claimed step, unless somebody did so between our look at the record and the claim."""
-        ledger = self._desk.ledger
+        spent = False
         try:
             if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
                 return
             self._dropped.clear()
             if self._at_once:
                 return
-            with Heart(self._desk, lease, lost=self._drop):
+            with heart.holding(lease, lost=self._drop):
                 events = self._perform(step, lease)
             if not self._dropped.is_set():
-                ledger.record(events, lease=lease)
+                # The files of a run that has ended would not outlast a power cut either: it is then run again.
+                spent = self._record(events, lease=lease, lasting=step.kind is not StepKind.EXECUTE)
                 if step.kind is StepKind.SCORE and step.run is not None:
                     measuring.put_away(self._desk, step.run)
         except LostLease:
@@ -121,7 +141,8 @@ class Worker:
             self._failed(step, traceback.format_exc(limit=-4))
         finally:
             self._running = None
-            ledger.release(lease)
+            if not spent:
+                self._desk.ledger.release(lease)
 
     def _failed(self, step: Step, reason: str) -> None:
         self._desk.ledger.record([e.StepFailed(step=step.key, reason=reason[-2000:])])
@@ -132,7 +153,7 @@ class Worker:
             case StepKind.PROPOSE if step.trial is not None:
                 if self._researcher is None:
                     self._researcher = desk.researcher()
-                return proposing.propose(desk, state, step.trial, self._researcher)
+                return proposing.propose(desk, state, step.trial, self._researcher, self._history)
             case StepKind.EXECUTE if step.run is not None:
                 held = partial(desk.ledger.extend, lease, LEASE)
                 return (measuring.execute(desk, step.run, watch=self._watch, held=held),)
@@ -163,39 +184,53 @@ class Worker:
 
 
 class Heart:
-    """Extends a lease for as long as its `with` block lasts; says so when it is lost. None beats without a lease."""
+    """One thread that extends a worker's leases while its `with` block lasts: its presence, and the step in hand."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        lease: Lease | None,
-        *,
-        lost: Callable[[], None] | None = None,
-        beat: Callable[[], None] | None = None,
-    ) -> None:
-        """`lost` is called once when the lease is gone, `beat` at every heartbeat; both from another thread."""
-        self._desk, self._lease, self._lost, self._on_beat = desk, lease, lost, beat
+    def __init__(self, desk: Desk, presence: Lease | None, *, beat: Callable[[], None]) -> None:
+        """`beat` is called at every heartbeat, from the heart's thread."""
+        self._desk, self._presence, self._on_beat = desk, presence, beat
+        self._held: tuple[Lease, Callable[[], None]] | None = None
+        self._turn = threading.Lock()
         self._done = threading.Event()
-        self._timer = threading.Timer(BEAT, self._beat)
-        self._timer.daemon = True
+        self._thread = threading.Thread(target=self._live, name="heart", daemon=True)
 
     def __enter__(self) -> "Heart":
-        self._timer.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        self._timer.cancel()
+        self._thread.join()
 
-    def _beat(self) -> None:
-        while not self._done.is_set():
-            try:
-                if self._lease is not None:
-                    self._desk.ledger.extend(self._lease, LEASE)
-            except LostLease:
-                if self._lost is not None and not self._done.is_set():
-                    self._lost()
-                return
-            if self._on_beat is not None:
+    @contextlib.contextmanager
+    def holding(self, lease: Lease, *, lost: Callable[[], None]) -> Iterator[None]:
+        """Extend `lease` too; `lost` is called once, from the heart's thread, when it is gone before the block ends."""
+        self._held = (lease, lost)
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._held = None
+
+    def _live(self) -> None:
+        while not self._done.wait(BEAT):
+            if not self._extended(self._presence):
+                self._presence = None
+            if (held := self._held) is not None and not self._extended(held[0]):
+                with self._turn:
+                    if self._held is held:
+                        self._held = None
+                        held[1]()
+            with contextlib.suppress(InfraError):
                 self._on_beat()
-            self._done.wait(BEAT)
+
+    def _extended(self, lease: Lease | None) -> bool:
+        """Extend a lease; False when it is gone. A fault of the machine may have passed at the next beat."""
+        try:
+            if lease is not None:
+                self._desk.ledger.extend(lease, LEASE)
+        except LostLease:
+            return False
+        except InfraError:
+            return True
+        return True

@@ -45,18 +45,20 @@ class SqlLedger(SqlRecord):
         """Give a lease back without a result; a lost one is ignored."""
         leases.release(self._database, lease)
 
-    def record(self, events: Sequence[Event], *, lease: Lease | None = None) -> int | None:
+    def record(self, events: Sequence[Event], *, lease: Lease | None = None, lasting: bool = True) -> int | None:
         """Append events, project them, end the lease: one transaction. Returns the new sequence number.
+
+        One that is not `lasting` does not wait for the disk: see `ports.Ledger`.
 
         None when an event does not fit (see `fit`): nothing is written then, and the lease is still held.
         Raises `LostLease`, `InfraError` (disk full, read-only), `CorruptRecord` (the head is not sealed with our key).
         """
         try:
-            return self._record(events, lease)
+            return self._record(events, lease, lasting=lasting)
         except DiskFullError:
             if not reserve.spend(self.path):
                 raise
-        return self._record(events, lease)
+        return self._record(events, lease, lasting=lasting)
 
     def verify(self) -> list[str]:
         """What is wrong with the record, in sentences; empty when every event is as it was sealed."""
@@ -70,10 +72,10 @@ class SqlLedger(SqlRecord):
         """Make the tables anew from the events. Raises `CorruptRecord` when the events themselves contradict."""
         verify.repair_projection(self._database)
 
-    def _record(self, events: Sequence[Event], lease: Lease | None) -> int | None:
+    def _record(self, events: Sequence[Event], lease: Lease | None, *, lasting: bool) -> int | None:
         at = float(self._clock())
         try:
-            with self._database.write():
+            with self._database.write(lasting=lasting):
                 if lease is not None:
                     leases.spend(self._database, lease)
                 return self._append(events, at)
