@@ -101,12 +101,16 @@ def _belief(
 
     gains, doubt = _targets(past, noise)
     base = np.array([coordinate(dim, dim.base) for dim in dims])
+    families = {parent: index for index, parent in enumerate(dict.fromkeys(each.parent for each in past))}
+    family = np.array([families[each.parent] for each in past])
     points = _Features(dims, base, np.array([each.point for each in past]))
-    parents = _Features(dims, base, np.array([each.parent for each in past]))
+    parents = _Features(dims, base, np.array(list(families)))
     ahead, origin = _Features(dims, base, moves), _Features(dims, base, here[None, :])
-    seen = _gram(points, points) - (cross := _gram(points, parents)) - cross.T + _gram(parents, parents)
+    cross = _gram(points, parents)[:, family]
+    seen = _gram(points, points) - cross - cross.T + _gram(parents, parents)[family][:, family]
     scale = max(float(np.mean(gains**2)), LEAST) / max(float(np.mean(np.diag(seen))), 1e-9)
-    link = scale * (_gram(ahead, points) - _gram(ahead, parents) - _gram(origin, points) + _gram(origin, parents))
+    link = _gram(ahead, points) - _gram(origin, points)
+    link = scale * (link - (_gram(ahead, parents) - _gram(origin, parents))[:, family])
     prior = scale * (ahead.variance() - 2 * _gram(ahead, origin)[:, 0] + origin.variance()[0])
     factor = np.linalg.cholesky(scale * seen + np.diag(doubt))
     half = solve_triangular(factor, link.T, lower=True, check_finite=False)
