@@ -210,9 +210,10 @@ def mounts_of(place: Place, spec: Spec) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def masked_of(spec: Spec) -> tuple[Path, ...]:
+def masked_of(place: Place, spec: Spec) -> tuple[Path, ...]:
     """Hidden files that lie outside the repository."""
-    return expand_masks([glob for glob in spec.workspace.hidden if glob.startswith(("{stdlib}/", "/", "~"))])
+    patterns = [glob for glob in spec.workspace.hidden if glob.startswith(("{stdlib}/", "/", "~"))]
+    return expand_masks(patterns, inputs_of(place, spec)) if patterns else ()
 
 
 def hidden_of(spec: Spec) -> tuple[str, ...]:
@@ -228,7 +229,7 @@ def conditions_of(place: Place, spec: Spec) -> Conditions:
         budget=rung.budget,
         editable=spec.workspace.editable,
         hidden=hidden_of(spec),
-        masked=masked_of(spec),
+        masked=masked_of(place, spec),
         artifacts=spec.run.artifacts,
         mounts=mounts_of(place, spec),
         env=dict(rung.env),
@@ -253,7 +254,7 @@ def scorer_of(place: Place, spec: Spec, study: Study, store: GitStore, executor:
         predict=predict or None,
         base_tree=study.base_tree,
         hidden=hidden_of(spec),
-        masked=masked_of(spec),
+        masked=masked_of(place, spec),
         mounts=mounts_of(place, spec),
         env=dict(rungs(spec)[0].env),
         threads=threads(spec),
@@ -275,7 +276,7 @@ def researcher_of(place: Place, spec: Spec, executor: Executor) -> Researcher:
         budget=Budget(seconds=section.budget),
         network=section.network,
         mounts=mounts_of(place, spec),
-        masked=masked_of(spec),
+        masked=masked_of(place, spec),
         executor=executor,
         scratch=scratch,
     )

@@ -8,25 +8,75 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 _STDLIB = "{stdlib}/"
 _PLACES = ("/usr/lib/python3*", "/usr/local/lib/python3*", "/usr/lib64/python3*", "/usr/local/lib64/python3*")
+_STORES = ("/nix/store/*/lib/python*/os.py", "/gnu/store/*/lib/python*/os.py")
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin")
+_WITHOUT_CODE = frozenset(
+    ["/usr/include", "/usr/src"]
+    + [f"/usr/share/{name}" for name in ("doc", "fonts", "icons", "locale", "man", "perl", "zoneinfo")]
+)
+_ARCHIVE = re.compile(r"(python|stdlib|base_library|lib)[\w.-]*\.zip")
+_COMPILED = (".pyc", ".pyo")
+MOST = 500_000
+"""Entries of one directory that is shown which are looked at for a standard library."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Standard libraries below a directory: as directories, and zipped."""
+
+    directories: list[Path] = field(default_factory=list)
+    archives: list[Path] = field(default_factory=list)
 
 
 @cache
 def stdlib_dirs(inputs: tuple[Path, ...] = ()) -> tuple[Path, ...]:
-    """Every directory with standard-library modules that a sandbox shows: the interpreter's own and the system's.
+    """Every directory with standard-library modules that a sandbox shows: the interpreter's, the system's, and others'.
 
-    `inputs` are the sources of a task's mounts: an environment among them brings the library it was made from.
+    Programs bring interpreters of their own, so each place that is shown is searched; `inputs` are the sources of a
+    task's mounts, and an environment among them brings the library it was made from.
     """
-    prefixes = [Path(sys.base_prefix), *inputs, *(base for each in inputs for base in venv_bases(each))]
-    own = [each.parent for prefix in prefixes for each in sorted(prefix.glob("lib*/python3*/os.py"))]
+    found = [Path(os.__file__).parent, *(each for top in _tops(inputs) for each in _libraries(top).directories)]
     system = [Path(each) for pattern in _PLACES for each in sorted(glob.glob(pattern))]  # noqa: PTH207
-    found = dict.fromkeys(path.resolve() for path in [Path(os.__file__).parent, *own, *system] if path.is_dir())
-    return tuple(found)
+    stores = [Path(each).parent for pattern in _STORES for each in sorted(glob.glob(pattern))]  # noqa: PTH207
+    return tuple(dict.fromkeys(each.resolve() for each in [*found, *system, *stores] if each.is_dir()))
+
+
+def _tops(inputs: Iterable[Path]) -> tuple[Path, ...]:
+    """What a sandbox shows, each place once, by its real name."""
+    bases = [base for each in inputs for base in venv_bases(each)]
+    shown = [Path(sys.prefix), *real_prefixes(Path(sys.base_prefix)), *inputs, *bases, *map(Path, _SYSTEM)]
+    real = dict.fromkeys(each.resolve() for each in shown if each.is_dir())
+    return tuple(top for top in real if not any(top != other and top.is_relative_to(other) for other in real))
+
+
+@cache
+def _libraries(top: Path) -> _Found:
+    """The standard libraries below `top`: wherever ``os`` and ``abc`` lie side by side. Links are not followed."""
+    found, pending, seen = _Found(), [str(top)], 0
+    while pending and seen < MOST:
+        here, names = pending.pop(), set()
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    seen += 1
+                    if not entry.is_dir(follow_symlinks=False):
+                        names.add(entry.name)
+                    elif entry.name != "__pycache__" and entry.path not in _WITHOUT_CODE:
+                        pending.append(entry.path)
+        except OSError:
+            continue
+        if all(any(f"{name}{suffix}" in names for suffix in (".py", *_COMPILED)) for name in ("os", "abc")):
+            found.directories.append(Path(here))
+        found.archives.extend(Path(here, name) for name in sorted(names) if _ARCHIVE.fullmatch(name))
+    found.directories.sort()
+    return found
 
 
 def venv_bases(venv: Path) -> list[Path]:
@@ -50,9 +100,10 @@ def expand_masks(patterns: Sequence[str], inputs: Sequence[Path] = ()) -> tuple[
     """The files and directories that `patterns` name, sorted, each once.
 
     A pattern is an absolute path, one that starts with ``~``, or one that starts with ``{stdlib}/`` (looked for in
-    each of ``stdlib_dirs(inputs)``). It may hold wildcards (``*``, ``?``, ``[…]``); ``dir/**`` means the directory
-    itself. ``x.py`` also names ``x.pyc`` and ``__pycache__/x.*.pyc``: those that exist, and those that the interpreter
-    could still write. Raises `ValueError` for a relative pattern.
+    each of ``stdlib_dirs(inputs)``; a zipped library that holds one is named whole). It may hold wildcards (``*``,
+    ``?``, ``[…]``); ``dir/**`` means the directory itself. ``x.py`` also names ``x.pyc``, ``x.pyo`` and
+    ``__pycache__/x.*.pyc``: those that exist, and those that the interpreter could still write. Raises `ValueError`
+    for a relative pattern.
     """
     found: set[Path] = set()
     for pattern in patterns:
@@ -61,20 +112,25 @@ def expand_masks(patterns: Sequence[str], inputs: Sequence[Path] = ()) -> tuple[
             for name in glob.glob(whole, recursive=True, include_hidden=True):  # noqa: PTH207 - absolute patterns
                 found.update(_with_bytecode(Path(name)))
             found.update(_bytecode_alone(whole))
+    found.update(each.parent for each in zipped_copies(patterns, inputs) if str(each.parent) not in sys.path)
     return tuple(sorted(found))
 
 
 def zipped_copies(patterns: Sequence[str], inputs: Sequence[Path] = ()) -> tuple[Path, ...]:
-    """Files inside zipped standard libraries that ``{stdlib}/`` patterns name: these cannot be hidden, only told."""
-    names = [each.removeprefix(_STDLIB).removesuffix(".py") for each in patterns if each.startswith(_STDLIB)]
+    """What ``{stdlib}/`` patterns name inside zipped standard libraries, as paths below the archive.
+
+    An archive of our own interpreter cannot be hidden, as nothing would run: that one can only be told.
+    """
+    wanted = {each.removeprefix(_STDLIB).removesuffix(".py") for each in patterns if each.startswith(_STDLIB)}
+    beside = [each for directory in stdlib_dirs(tuple(inputs)) for each in directory.parent.glob("python3*.zip")]
+    archives = [each for top in _tops(inputs) for each in _libraries(top).archives] if wanted else []
     found = []
-    for directory in stdlib_dirs(tuple(inputs)):
-        for archive in sorted(directory.parent.glob("python3*.zip")):
-            if zipfile.is_zipfile(archive):
-                with zipfile.ZipFile(archive) as content:
-                    held = {name.rsplit(".", 1)[0] for name in content.namelist()}
-                found += [archive / name for name in names if name in held]
-    return tuple(dict.fromkeys(found))
+    for archive in dict.fromkeys(sorted(each.resolve() for each in [*beside, *archives])):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as content:
+                held = {name.rsplit(".", 1)[0] for name in content.namelist()}
+            found += [archive / name for name in sorted(wanted & held)] if "os" in held else []
+    return tuple(found)
 
 
 def _absolute(pattern: str, inputs: tuple[Path, ...]) -> list[str]:
@@ -102,8 +158,7 @@ def _bytecode(source: Path) -> list[Path]:
     """The compiled forms of a Python source that exist, and those that may come to exist where there is a cache."""
     cache_dir = source.parent / "__pycache__"
     found = list(cache_dir.glob(f"{glob.escape(source.stem)}.*.pyc"))
-    beside = source.with_suffix(".pyc")
-    found += [beside] if beside.exists() else []
+    found += [beside for suffix in _COMPILED if (beside := source.with_suffix(suffix)).exists()]
     if source.exists():
         tag = _cache_tag(source)
         found += [cache_dir / f"{source.stem}.{tag}{level}.pyc" for level in ("", ".opt-1", ".opt-2")]
