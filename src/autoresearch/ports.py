@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
     def keep_alive(self, tree: str, *, message: str) -> None:
-        """Chain `tree` to the store's one ref, so that no garbage collection takes it."""
+        """Chain `tree` to the store's one ref, so that no garbage collection and no power cut takes it."""
         ...
 
     def split(self, reference: str, full: str, steps: Sequence[tuple[int, str, str]]) -> tuple[Atom, ...]:

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from autoresearch.domain.errors import CorruptRecord
 from autoresearch.domain.events import Event
@@ -18,15 +18,10 @@ Reader = Callable[[Any], Any]
 
 def dump(value: Any) -> Any:
     """`value` as JSON values; a dataclass leaves out the fields that hold their default."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: dump(item) for name, default in _fields(type(value)) if (item := getattr(value, name)) != default}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple | list):
-        return [dump(item) for item in value]
-    if isinstance(value, dict):
-        return {key: dump(item) for key, item in value.items()}
-    return value
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    return _writer(kind)(value)
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> Event:
@@ -41,6 +36,28 @@ def load_event(kind: str, payload: dict[str, Any]) -> Event:
 def load(kind: Any, value: Any) -> Any:
     """`value` (JSON values) read as the annotation `kind`. Raises `CorruptRecord` where it does not fit."""
     return _reader(kind)(value)
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+@cache
+def _writer(kind: Any) -> Callable[[Any], Any]:
+    """How values of a class are dumped."""
+    if dataclasses.is_dataclass(kind):
+        fields = _fields(cast(Any, kind))
+        return lambda value: {name: dump(item) for name, default in fields if (item := getattr(value, name)) != default}
+    if issubclass(kind, Enum):
+        return _value_of
+    if issubclass(kind, tuple | list):
+        return lambda value: [dump(item) for item in value]
+    if issubclass(kind, dict):
+        return lambda value: {key: dump(item) for key, item in value.items()}
+    return lambda value: value
+
+
+def _value_of(value: Enum) -> Any:
+    return value.value
 
 
 @cache

@@ -82,7 +82,10 @@ class GitStore:
             return self._places.sweep()
 
     def freeze(self, workspace: Workspace, *, editable: Sequence[str], hidden: Sequence[str]) -> Frozen:
-        """Write what `workspace` (one of this store's own) now holds as a tree. Raises `InfraError`."""
+        """Write what `workspace` (one of this store's own) now holds as a tree. Raises `InfraError`.
+
+        The tree is safe from a power cut once `keep_alive` has it: one flush for both.
+        """
         if not isinstance(workspace, Checkout):
             raise TypeError(f"not a workspace of this store: {workspace!r}")
         frozen = freeze(
@@ -93,8 +96,6 @@ class GitStore:
             editable=globs(tuple(editable)),
             hidden=globs(tuple(hidden)),
         )
-        with machine(f"flushing {self.path}"):
-            self.objects.settle()
         self._tidy()
         return frozen
 
