@@ -17,10 +17,11 @@ from autoresearch.spec.convert import (
 from autoresearch.spec.load import FILE, all_keys, error_at, load_spec, parse_spec, program_text
 from autoresearch.spec.reference import key_reference
 from autoresearch.spec.render import Answers, render_toml
-from autoresearch.spec.schema import Spec
+from autoresearch.spec.schema import MOST_WORKERS, Spec
 
 __all__ = [
     "FILE",
+    "MOST_WORKERS",
     "Answers",
     "Spec",
     "all_keys",

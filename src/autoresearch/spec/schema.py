@@ -16,6 +16,9 @@ Time = Annotated[Span, PlainValidator(span)]
 Size = Annotated[int, PlainValidator(size)]
 Limit = Annotated[Bound, PlainValidator(bound)]
 Count = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
+MOST_WORKERS = 128
+"""Worker processes of one `run`: each takes some 60 MB, and a slip of the finger must not take the machine down."""
+Processes = Annotated[int, Strict(), Field(ge=1, le=MOST_WORKERS)]
 Real = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]
@@ -142,7 +145,7 @@ class SearchSection(Section):
     """How the search goes on from what is known."""
 
     policy: Literal["ratchet"] = Field(default="ratchet", description="`ratchet`: always from the incumbent.")
-    workers: Count = Field(default=1, description="Worker processes that `run` starts.")
+    workers: Processes = Field(default=1, description="Worker processes that `run` starts.")
 
 
 class ResearcherSection(Section):

@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from autoresearch.adapters.execution.choose import best_sandbox, how_to_get_it
 from autoresearch.adapters.git.repository import find
-from autoresearch.bootstrap import locate, spec_of
+from autoresearch.bootstrap.place import locate, spec_of
 from autoresearch.domain.errors import UsageError
 from autoresearch.interfaces.cli import checking
 from autoresearch.interfaces.cli.asking import Given, answers_for
 from autoresearch.interfaces.cli.context import Json, here
 from autoresearch.interfaces.cli.output import emit, number, say, warn
-from autoresearch.interfaces.cli.work import begin, conclude, perform, reopen
+from autoresearch.interfaces.cli.work import Seed, Workers, begin, conclude, perform, reopen
 from autoresearch.spec import FILE, parse_spec, render_toml
 
 TEMPLATES = ("tinylm",)
@@ -121,8 +121,8 @@ def copy_template(template: str, target: Path, changes: Sequence[tuple[str, str]
 def demo(
     directory: Annotated[Path, Parameter(help="Where the demo study is made.")] = Path("autoresearch-demo"),
     *,
-    workers: Annotated[int | None, Parameter(help="Worker processes; default: 2, or 1 on one core.")] = None,
-    seed: Annotated[int | None, Parameter(help="Seed of the study; default: random.")] = None,
+    workers: Workers = None,
+    seed: Seed = None,
     json: Json = False,
 ) -> int:
     """A real small language-model study from start to report in a few minutes: no key, no GPU, no network."""
@@ -172,6 +172,3 @@ def _say_findings(found: dict[str, Any]) -> None:
     )
     say(f"one run: {found['seconds']:.1f} s; the whole study: about {found['duration']}")
     say("ready: autoresearch run")
-
-
-COMMANDS = {"init": init, "check": check, "demo": demo}

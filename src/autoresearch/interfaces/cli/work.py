@@ -5,6 +5,7 @@ Each opens a session, lets workers perform what is due, and says what came of it
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -16,10 +17,12 @@ from types import FrameType
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from autoresearch.adapters.ledger import open_record
-from autoresearch.bootstrap import Place, Session, begun, create, open_session, spec_of
+from autoresearch.bootstrap.place import Place, spec_of
+from autoresearch.bootstrap.study import Session, begun, create, open_session
 from autoresearch.bootstrap.workers import own_name, present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
@@ -32,10 +35,30 @@ from autoresearch.interfaces.cli.context import Json, here
 from autoresearch.interfaces.cli.live import Follower, View
 from autoresearch.interfaces.cli.output import emit, number, safe, say, signed, warn
 from autoresearch.interfaces.cli.reporting import write_report_of
-from autoresearch.spec import Spec
+from autoresearch.spec import MOST_WORKERS, Spec
 
-Workers = Annotated[int | None, Parameter(name="--workers", help="Worker processes; default: the spec's.")]
-Seed = Annotated[int | None, Parameter(name="--seed", help="Seed of a study that begins now; default: random.")]
+Workers = Annotated[
+    int | None,
+    Parameter(
+        name="--workers", validator=Number(gte=1, lte=MOST_WORKERS), help="Worker processes; default: the spec's."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    Parameter(
+        name="--seed", validator=Number(gte=0, lt=2**63), help="Seed of a study that begins now; default: random."
+    ),
+]
+
+
+def _hours(kind: Any, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise ValueError(f"must be a number of hours above 0, not {value}")
+
+
+Hours = Annotated[
+    float | None, Parameter(validator=_hours, help="Open no trial after so many hours; default: the spec's.")
+]
 
 
 def run(
@@ -43,7 +66,7 @@ def run(
     workers: Workers = None,
     join: Annotated[bool, Parameter(negative="", help="Add a worker to the study that is already at work.")] = False,
     seed: Seed = None,
-    hours: Annotated[float | None, Parameter(help="Open no trial after so many hours; default: the spec's.")] = None,
+    hours: Hours = None,
     json: Json = False,
 ) -> int:
     """Search: propose, measure, keep what is better, confirm; goes on where it left off.
@@ -346,6 +369,3 @@ def copy_editable(session: Session, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
         place.write_bytes(source.read_bytes())
-
-
-COMMANDS = {"run": run, "try": try_, "confirm": confirm}
