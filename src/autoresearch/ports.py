@@ -66,7 +66,7 @@ class Store(Protocol):
         ...
 
     def freeze(self, workspace: Workspace, *, editable: Sequence[str], hidden: Sequence[str]) -> Frozen:
-        """Write what the workspace now holds as a tree: paths matching `hidden` and unchanged ones come from its parent."""
+        """Write what the workspace now holds as a tree: what is `hidden` or unchanged comes from its parent."""
         ...
 
     def diff(self, old: str, new: str) -> str:
@@ -82,7 +82,7 @@ class Store(Protocol):
         ...
 
     def compose(self, reference: str, full: str, off: Sequence[int], onto: str | None = None) -> str | None:
-        """The tree `full` without the atoms `off` (merged three-way onto `onto`, if given). None when that conflicts."""
+        """The tree `full` without the atoms `off`, merged three-way onto `onto` if given. None when that conflicts."""
         ...
 
 

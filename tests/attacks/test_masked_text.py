@@ -13,7 +13,7 @@ import pytest
 
 from autoresearch.adapters.execution.choose import best_sandbox
 from autoresearch.adapters.execution.local import LocalExecutor
-from autoresearch.bootstrap import locate, spec_of
+from autoresearch.bootstrap.place import locate, spec_of
 from autoresearch.bootstrap.study import conditions_of
 from autoresearch.domain import events as e
 from autoresearch.domain.model import Budget

@@ -118,7 +118,7 @@ def test_greedy_keeps_falsely_more_often_than_race() -> None:
 
 
 def test_a_refuted_change_is_taken_out_by_a_trial_of_its_own() -> None:
-    """A greedy search keeps harmful changes; what confirmation refutes leaves the incumbent, as an event like any other."""
+    """A greedy search keeps harmful changes; what confirmation refutes leaves the incumbent."""
     harmful = mixture((0.2, 2.5), (0.7, -1.5))
     for seed in range(40):
         study = SimulatedStudy(harmful, runs=400, seed=seed, acceptance="greedy")

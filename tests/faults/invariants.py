@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from autoresearch.adapters.ledger import SqlRecord
-from autoresearch.bootstrap import locate, open_record_of
+from autoresearch.bootstrap.place import locate
+from autoresearch.bootstrap.study import open_record_of
 from autoresearch.domain import events as e
 from autoresearch.domain.lifecycle import after
 from autoresearch.domain.lineage import StudyState, fold
@@ -85,7 +86,7 @@ def processes_of(study: Toy) -> list[str]:
     for place in Path("/proc").iterdir():
         if place.name.isdigit() and int(place.name) != os.getpid():
             with contextlib.suppress(OSError):
-                where = os.readlink(place / "cwd")
+                where = str((place / "cwd").readlink())
                 words = (place / "cmdline").read_bytes().decode("utf-8", "replace")
                 mounts = (place / "mountinfo").read_text(errors="replace")
                 if mark in where or mark in words or mark in mounts:

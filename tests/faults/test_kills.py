@@ -123,7 +123,7 @@ def test_a_signal_ends_a_controller_in_good_order(ending: signal.Signals, tmp_pa
     if ending is signal.SIGINT:
         time.sleep(0.3)
         worker.send_signal(ending)
-    out, err = worker.communicate(timeout=30)
+    _, err = worker.communicate(timeout=30)
     assert time.monotonic() - began < 15, "what was under way is not waited for"
     assert worker.returncode == 1, err
     assert "Traceback" not in err
@@ -139,14 +139,14 @@ def test_a_controller_that_shall_not_hear_a_hangup_does_not(tmp_path: Path) -> N
     worker = study.start("run", "--seed", "3", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     wait_for(study, 4)
     worker.send_signal(signal.SIGHUP)
-    out, err = worker.communicate(timeout=120)
+    _, err = worker.communicate(timeout=120)
     assert worker.returncode == 0, err
     assert_whole(study, trials=2)
 
 
 @pytest.mark.slow
 def test_a_worker_that_sleeps_past_its_lease_records_nothing_late(tmp_path: Path) -> None:
-    """A laptop that sleeps: another worker takes the step over, the sleeper's late result is dropped, no run is lost."""
+    """A laptop that sleeps: another worker takes the step over, the sleeper's late result is dropped."""
     study = noisy(tmp_path / "study", 4, pause=2.0)
     sleeper = study.start("run", "--seed", "3")
     wait_for(study, 6)
@@ -159,7 +159,7 @@ def test_a_worker_that_sleeps_past_its_lease_records_nothing_late(tmp_path: Path
     finally:
         sleeper.send_signal(signal.SIGCONT)
     for worker in (sleeper, other):
-        out, err = worker.communicate(timeout=300)
+        _, err = worker.communicate(timeout=300)
         assert worker.returncode == 0, err
     assert_runs(recorded(study))
     crashed = [each.event for each in recorded(study) if isinstance(each.event, e.StepFailed)]

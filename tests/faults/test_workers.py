@@ -12,7 +12,9 @@ from tests.toys import SPEC, Toy, repository
 
 pytestmark = pytest.mark.sandbox
 
-COUNTER = "import os, pathlib\nCOUNT = 0\npathlib.Path(os.environ['AUTORESEARCH_OUT'], 'count').write_text(str(COUNT))\n"
+COUNTER = (
+    "import os, pathlib\nCOUNT = 0\npathlib.Path(os.environ['AUTORESEARCH_OUT'], 'count').write_text(str(COUNT))\n"
+)
 SCORER = """\
 import json, os, pathlib, sys
 

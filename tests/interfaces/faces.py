@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.toys import Toy, toy
 
-from autoresearch.bootstrap import Place, locate
+from autoresearch.bootstrap.place import Place, locate
 
 EVIL = "\x1b[31mred\x1b]0;title\x07 \u202eback"
 EDITS: list[dict[str, Any]] = [

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.toys import Toy, toy
 
 pytestmark = pytest.mark.sandbox
@@ -160,7 +159,7 @@ def test_interrupting_once_finishes_the_step_and_run_goes_on_later(tmp_path: Pat
     first = study.start("run", "--seed", "3")
     time.sleep(4)
     first.send_signal(signal.SIGINT)
-    out, err = first.communicate(timeout=60)
+    _, err = first.communicate(timeout=60)
     assert "finishing the present step" in err
     assert study.json("status")["state"] in ("running", "idle")
     assert study.program("doctor").returncode == 0

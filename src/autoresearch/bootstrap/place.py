@@ -1,6 +1,6 @@
 """Where things are: the user's repository, its spec, and the state directory of a study.
 
-State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: `git status` does not show it, `git clean` leaves it.
+State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: `git clean` leaves it there.
 """
 
 import secrets

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import copy
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -57,8 +58,10 @@ class Session:
     desk: Desk
 
     def state(self) -> StudyState:
-        """The state as of now, folded from the whole record."""
-        return folded(self.ledger)
+        """The state as of now, for the caller alone."""
+        state = copy.deepcopy(self.desk.state)
+        _catch_up(state, self.ledger)
+        return state
 
 
 def studies(place: Place) -> list[str]:
@@ -71,9 +74,13 @@ def studies(place: Place) -> list[str]:
 def folded(ledger: SqlLedger) -> StudyState:
     """The state of a study from its record."""
     state = StudyState()
-    for recorded in ledger.events():
-        fold(state, recorded)
+    _catch_up(state, ledger)
     return state
+
+
+def _catch_up(state: StudyState, ledger: SqlLedger) -> None:
+    for recorded in ledger.stream(state.seq):
+        fold(state, recorded)
 
 
 def open_record_of(place: Place, study: str) -> SqlRecord:
@@ -145,13 +152,16 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
         ledger = stack.enter_context(contextlib.closing(open_ledger(place.ledger(name), place.key(name))))
         sandbox = best_sandbox()
         store = stack.enter_context(
-            GitStore(place.of(name), overlay=overlay(sandbox), object_format=place.repository.object_format)
+            GitStore(
+                place.of(name), overlay=overlay(sandbox, place.of(name)), object_format=place.repository.object_format
+            )
         )
         store.sweep()
         program = program_text(spec, place.top)
+        state = folded(ledger)
         if amend:
-            bring_up_to_date(place, spec, ledger, sandbox, program)
-        study = folded(ledger).study
+            bring_up_to_date(place, spec, state, ledger, sandbox, program)
+        study = state.study
         executor = LocalExecutor(sandbox)
         scorer = stack.enter_context(scorer_of(place, spec, study, store, executor))
         desk = Desk(
@@ -164,6 +174,7 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
             matches=matches,
             conditions=conditions_of(place, spec),
             runs=place.runs(name),
+            state=state,
             program=program,
             sandbox=sandbox.name,
             safe=sandbox.safe,
@@ -171,14 +182,15 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
         yield Session(place=place, spec=spec, study=study, ledger=ledger, store=store, sandbox=sandbox, desk=desk)
 
 
-def overlay(sandbox: Sandbox) -> bool:
+def overlay(sandbox: Sandbox, place: Path) -> bool:
     """Whether the sandbox can show a workspace as an overlay over a kept checkout."""
-    return sandbox.safe and overlay_supported()
+    return sandbox.safe and overlay_supported(place)
 
 
-def bring_up_to_date(place: Place, spec: Spec, ledger: SqlLedger, sandbox: Sandbox, program: str) -> None:
-    """Record a changed spec as an amendment, and changed conditions of measurement as a new epoch."""
-    state = folded(ledger)
+def bring_up_to_date(
+    place: Place, spec: Spec, state: StudyState, ledger: SqlLedger, sandbox: Sandbox, program: str
+) -> None:
+    """Record a changed spec as an amendment, and changed conditions of measurement as a new epoch; fold both."""
     old = state.study
     new = study_of(spec, base_commit=old.base_commit, base_tree=old.base_tree, seed=old.seed)
     if new != old or spec_text(spec) != state.spec or program != state.program:
@@ -187,6 +199,7 @@ def bring_up_to_date(place: Place, spec: Spec, ledger: SqlLedger, sandbox: Sandb
     if differing := changed(state.fingerprint, parts):
         reason = "created" if state.epoch < 0 else "changed: " + ", ".join(differing)
         ledger.record([e.EpochOpened(epoch=state.epoch + 1, fingerprint=written(parts), reason=reason)])
+    _catch_up(state, ledger)
 
 
 def inputs_of(place: Place, spec: Spec) -> list[Path]:

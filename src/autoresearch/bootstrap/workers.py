@@ -20,7 +20,7 @@ def present(ledger: SqlLedger) -> list[str]:
     """Names of the workers that are alive, after the leases of dead ones of this machine were taken from them."""
     alive = []
     for held in ledger.leases():
-        if _dead(held.worker):
+        if dead(held.worker):
             if (lease := ledger.claim(held.step, held.worker, 1.0)) is not None:
                 ledger.release(lease)
         elif held.step.startswith(PRESENCE):
@@ -28,7 +28,7 @@ def present(ledger: SqlLedger) -> list[str]:
     return alive
 
 
-def _dead(name: str) -> bool:
+def dead(name: str) -> bool:
     """Whether a worker surely died: it was a process of this machine, and is none any more."""
     host, _, rest = name.rpartition(":")[0].rpartition(":")
     started = name.rpartition(":")[2]

@@ -33,17 +33,27 @@ def search_runs_left(state: StudyState) -> int | None:
     total = state.study.stop.runs
     if total is None:
         return None
-    reserve = factorial.reserve(SCHEDULE, total=total)
-    return total - max(0, reserve - state.confirm_runs) - state.runs - len(state.pending)
+    waiting = unsettled(state)
+    reserve = factorial.reserve(
+        SCHEDULE, total=total, atoms=len(waiting), ratio=_ratio(state, waiting), spent=state.confirm_runs
+    )
+    return total - reserve - state.runs - len(state.pending)
 
 
 def final_runs(state: StudyState) -> int:
-    """Runs that the last round and the headline may use: what the cap leaves, or the share of what was spent."""
+    """Runs that the last round and the headline may use: what the cap leaves, or what the search owes them."""
     total = state.study.stop.runs
     if total is not None:
         return max(0, total - state.runs - len(state.pending))
-    search = state.runs - state.confirm_runs
-    return max(0, round(SCHEDULE.share / (1 - SCHEDULE.share) * search) - state.confirm_runs)
+    waiting, search = unsettled(state), state.runs - state.confirm_runs
+    owed = factorial.owed(SCHEDULE, search=search, atoms=len(waiting), ratio=_ratio(state, waiting))
+    return max(0, owed - state.confirm_runs)
+
+
+def _ratio(state: StudyState, waiting: Sequence[KeptTrial]) -> float:
+    """Typical effect of what waits for confirmation, in sigma; 0 where nothing is known of either."""
+    sigma = noise_of(state).sigma
+    return mean([kept.effect for kept in waiting]) / sigma if waiting and sigma else 0.0
 
 
 def opened(state: StudyState, *, ending: bool) -> tuple[e.Event, ...]:
@@ -294,6 +304,8 @@ def headline(state: StudyState) -> tuple[e.Event, ...]:
         return ()
     base, confirmed = study.base_tree, state.confirmed_tree
     last = state.rounds[-1].number
+    if confirmed == base:
+        return (e.HeadlineFailed(round=last, reason="nothing is confirmed any more"),)
     seeds = [derive(study.seed, "headline", last, index, state.epoch) for index in range(_headline_runs(state))]
     runs = [
         RunKey(tree=tree, rung=study.rung.name, seed=seed, epoch=state.epoch)
@@ -314,8 +326,6 @@ def _headline_runs(state: StudyState) -> int:
 
 def _headline_judged(state: StudyState, round: int, runs: list[object]) -> e.Event:
     study = state.study
-    if state.confirmed_tree == study.base_tree:
-        return e.HeadlineFailed(round=round, reason="nothing is confirmed any more")
     base = state.gains(study.base_tree, e.Purpose.HEADLINE)
     best = state.gains(state.confirmed_tree, e.Purpose.HEADLINE)
     if not base or not best:

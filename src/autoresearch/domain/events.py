@@ -91,7 +91,7 @@ class StudyAmended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochOpened(Event):
-    """What measurements depend on changed (or was fixed for the first time): numbers of other epochs no longer compare."""
+    """What measurements depend on changed (or was fixed for the first time): other epochs no longer compare."""
 
     epoch: int
     fingerprint: str
@@ -364,7 +364,7 @@ class RoundJudged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundComposed(Event):
-    """The confirmed-only tree, and the incumbent's tree without what was refuted (None: it conflicts, or nothing was)."""
+    """The confirmed-only tree, and the incumbent's without what was refuted (None: it conflicts, or nothing was)."""
 
     round: int
     confirmed: str

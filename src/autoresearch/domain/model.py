@@ -262,7 +262,7 @@ class Change:
     status: str
     """``added``, ``modified`` or ``deleted``."""
     kind: str
-    """``file``, ``symlink``, ``gitlink`` or ``other`` (devices, sockets) of the new entry, or of the old when deleted."""
+    """``file``, ``symlink``, ``gitlink`` or ``other`` (devices, sockets): the new entry's, or the deleted one's."""
     size: int = 0
     executable: bool = False
     text: str | None = None

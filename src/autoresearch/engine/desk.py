@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Budget
 from autoresearch.ports import Executor, Ledger, Mount, Record, Researcher, Scorer, Store
 
@@ -45,6 +46,8 @@ class Desk:
     conditions: Conditions
     runs: Path
     """Directory of the runs' files."""
+    state: StudyState = field(default_factory=StudyState)
+    """Where the study stands: brought up to date by the worker at this desk, and by nobody else."""
     program: str = ""
     sandbox: str = ""
     safe: bool = False

@@ -3,8 +3,10 @@
 The seed is handed out here, after the tree was frozen; clock and limits are held by the executor.
 """
 
+import contextlib
 import gzip
 import math
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -128,15 +130,20 @@ def _put_away(files: RunFiles) -> None:
     """Leave no empty file, no long text as it is, and no empty directory."""
     place = files.log.parent
     left = 0
-    for path in list(place.iterdir()) if place.is_dir() else ():
-        size = path.stat().st_size if path.is_file() else -1
-        if size == 0:
-            path.unlink()
-            continue
-        left += 1
-        if path.suffix == ".txt" and size > COMPRESSED_FROM:
-            with path.open("rb") as source, gzip.open(f"{path}.gz", "wb", compresslevel=5) as target:
-                shutil.copyfileobj(source, target)
-            path.unlink()
-    if not left and place.is_dir():
-        place.rmdir()
+    with contextlib.suppress(FileNotFoundError), os.scandir(place) as found:
+        for entry in list(found):
+            size = entry.stat().st_size if entry.is_file() else -1
+            if size == 0:
+                os.unlink(entry.path)  # noqa: PTH108 - for every run: no Path objects
+                continue
+            left += 1
+            if entry.name.endswith(".txt") and size > COMPRESSED_FROM:
+                _compress(Path(entry.path))
+        if not left:
+            place.rmdir()
+
+
+def _compress(path: Path) -> None:
+    with path.open("rb") as source, gzip.open(f"{path}.gz", "wb", compresslevel=5) as target:
+        shutil.copyfileobj(source, target)
+    path.unlink()

@@ -35,7 +35,7 @@ class Worker:
 
     def __init__(self, desk: Desk, name: str, *, limits: Callable[[StudyState], Limits]) -> None:
         """`limits` is asked before each plan."""
-        self.state = StudyState()
+        self.state = desk.state
         self.done = False
         """Whether `work` ended because nothing was due."""
         self._desk, self._name, self._limits = desk, name, limits
@@ -44,6 +44,8 @@ class Worker:
         self._leaving = threading.Event()
         self._dropped = threading.Event()
         self._at_once = False
+        self._current = False
+        """Whether nobody had recorded anything else when we last recorded."""
         self._running: Running | None = None
 
     def leave(self, *, now: bool = False) -> None:
@@ -91,7 +93,8 @@ class Worker:
         end = self._desk.ledger.record(events, lease=lease, lasting=lasting)
         if end is None:
             return False
-        if end == self.state.seq + len(events):
+        self._current = end == self.state.seq + len(events)
+        if self._current:
             now = time.time()
             for event in events:
                 self._fold(e.Recorded(seq=self.state.seq + 1, at=now, event=event))
@@ -99,7 +102,9 @@ class Worker:
 
     def _once(self, heart: "Heart") -> bool:
         """One round of the loop; whether nothing is due any more."""
-        self.catch_up()
+        if not self._current:
+            self.catch_up()
+        self._current = False
         due = plan(self.state, self._limits(self.state))
         if due.decision:
             # After a power cut the same decision follows from the same record, so nothing waits for the disk here.
@@ -137,7 +142,7 @@ class Worker:
             raise
         except InfraError as error:
             self._failed(step, str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - the one of the product: a step's failure must not end the night
             self._failed(step, traceback.format_exc(limit=-4))
         finally:
             self._running = None
@@ -145,7 +150,7 @@ class Worker:
                 self._desk.ledger.release(lease)
 
     def _failed(self, step: Step, reason: str) -> None:
-        self._desk.ledger.record([e.StepFailed(step=step.key, reason=reason[-2000:])])
+        self._record([e.StepFailed(step=step.key, reason=reason[-2000:])])
 
     def _perform(self, step: Step, lease: Lease) -> tuple[e.Event, ...]:
         desk, state = self._desk, self.state

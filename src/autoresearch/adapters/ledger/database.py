@@ -49,6 +49,7 @@ class Database:
             raise LedgerError(f"there is no ledger at {path}; `autoresearch run` begins one")
         self.path = path
         self._lock = threading.RLock()
+        self._errors = Errors(path)
         self._lasting, self._scratch = True, scratch
         self._texts: dict[ClauseElement, tuple[str, Params]] = {}
         with self.errors():
@@ -163,25 +164,37 @@ class Database:
         finally:
             draft.unlink(missing_ok=True)
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Say what SQLite's errors mean: `InfraError` for the machine's faults, `CorruptRecord` for a damaged file."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code in _DAMAGED:
-                raise CorruptRecord(f"{self.path} is damaged ({error}); put a backup in its place") from error
-            if code in _MACHINE:
-                kind = DiskFullError if code == sqlite3.SQLITE_FULL else InfraError
-                raise kind(f"the ledger {self.path} cannot be used ({error}): {_MACHINE[code]}") from error
-            raise
+    def errors(self) -> "Errors":
+        """A context in which SQLite's errors are told as ours."""
+        return self._errors
 
     def _compiled(self, statement: ClauseElement) -> tuple[str, Params]:
         found = self._texts.get(statement)
         if found is None:
             found = self._texts[statement] = compiled(statement)
         return found
+
+
+class Errors:
+    """Says what SQLite's errors mean: `InfraError` for the machine's faults, `CorruptRecord` for a damaged file."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing to prepare: one instance serves all threads."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, sqlite3.Error):
+            return
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            raise CorruptRecord(f"{self._path} is damaged ({error}); put a backup in its place") from error
+        if code in _MACHINE:
+            fault = DiskFullError if code == sqlite3.SQLITE_FULL else InfraError
+            raise fault(f"the ledger {self._path} cannot be used ({error}): {_MACHINE[code]}") from error
 
 
 def compiled(statement: ClauseElement) -> tuple[str, Params]:

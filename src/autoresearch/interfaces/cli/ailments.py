@@ -18,9 +18,8 @@ from autoresearch.adapters.git.command import attempt, words
 from autoresearch.adapters.git.places import locked, remove
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.adapters.ledger import SqlLedger, open_ledger
-from autoresearch.bootstrap import Place
-from autoresearch.bootstrap.workers import _dead as dead
-from autoresearch.bootstrap.workers import present
+from autoresearch.bootstrap.place import Place
+from autoresearch.bootstrap.workers import dead, present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, LedgerError
 from autoresearch.domain.lifecycle import after

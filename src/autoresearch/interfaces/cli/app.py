@@ -10,8 +10,31 @@ from cyclopts import App, CycloptsError
 
 from autoresearch import __version__
 from autoresearch.domain.errors import AutoresearchError, UsageError
-from autoresearch.interfaces.cli import control, exchange, look, start, work
 from autoresearch.interfaces.cli.output import warn
+
+COMMANDS = {
+    "init": "start:init",
+    "check": "start:check",
+    "demo": "start:demo",
+    "run": "work:run",
+    "try": "work:try_",
+    "confirm": "work:confirm",
+    "status": "status:status",
+    "log": "log:log",
+    "show": "trial:show",
+    "diff": "trial:diff",
+    "report": "look:report",
+    "doctor": "doctor:doctor",
+    "pause": "control:pause",
+    "resume": "control:resume",
+    "stop": "control:stop",
+    "steer": "control:steer",
+    "discard": "control:discard",
+    "apply": "applying:apply",
+    "export": "exchange:export",
+    "import": "exchange:import_",
+}
+"""Every command and where it stands; a module is imported when its command is asked for."""
 
 app = App(
     name="autoresearch",
@@ -20,9 +43,8 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for group in (start, work, look, control, exchange):
-    for name, command in group.COMMANDS.items():
-        app.command(command, name=name)
+for name, place in COMMANDS.items():
+    app.command(f"autoresearch.interfaces.cli.{place}", name=name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autoresearch.adapters.execution.choose import how_to_get_it
-from autoresearch.bootstrap import Session
+from autoresearch.bootstrap.study import Session
 from autoresearch.bootstrap.workers import own_name
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import SCHEDULE, noise_of
@@ -134,15 +134,28 @@ def _bound(bound: Bound) -> str:
     return f"{bound.value:.3g}" if not bound.relative else f"{bound.value:.2%}"
 
 
+INPUT = "is not in the sandbox: commit it, or add it to run.inputs"
 HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"No module named '?([\w.]+)"), "the module {0} is missing: if it is in .venv, add \".venv\" to run.inputs and use .venv/bin/python in run.command"),
-    (re.compile(r"FileNotFoundError: .*?'([^']+)'"), "the file {0} is not in the sandbox: commit it, or add it to run.inputs"),
-    (re.compile(r"(?:can't open file|cannot access|No such file or directory:?) '?([^'\n]+)'?"), "{0} is not in the sandbox: commit it, or add it to run.inputs"),
-    (re.compile(r"command not found"), "the command {command} is not on the sandbox's PATH: use a program of /usr/bin, or of a .venv named in run.inputs"),
-    (re.compile(r"Permission denied: '([^']+)'|Read-only file system: '([^']+)'"), "{0} cannot be written: write to the directory named in AUTORESEARCH_OUT"),
-    (re.compile(r"gaierror|Name or service not known|Temporary failure in name resolution|Network is unreachable"), "the network is off: put what is downloaded into run.inputs, or set run.network = true"),
+    (
+        re.compile(r"No module named '?([\w.]+)"),
+        'the module {0} is missing: if it is in .venv, add ".venv" to run.inputs and run .venv/bin/python',
+    ),
+    (re.compile(r"FileNotFoundError: .*?'([^']+)'"), f"the file {{0}} {INPUT}"),
+    (re.compile(r"(?:can't open file|cannot access|No such file or directory:?) '?([^'\n]+)'?"), f"{{0}} {INPUT}"),
+    (
+        re.compile(r"command not found"),
+        "{command} is not on the sandbox's PATH: use a program of /usr/bin, or of a .venv named in run.inputs",
+    ),
+    (
+        re.compile(r"Permission denied: '([^']+)'|Read-only file system: '([^']+)'"),
+        "{0} cannot be written: write to the directory named in AUTORESEARCH_OUT",
+    ),
+    (
+        re.compile(r"gaierror|Name or service not known|Temporary failure in name resolution|Network is unreachable"),
+        "the network is off: put what is downloaded into run.inputs, or set run.network = true",
+    ),
     (re.compile(r"No CUDA GPUs|CUDA driver|libcuda"), "no GPU is visible to the run on this machine"),
-)  # fmt: skip
+)
 """What a failed base run usually lacks, and what to do."""
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from autoresearch.adapters.ledger import SqlLedger, SqlRecord, open_ledger
-from autoresearch.bootstrap import Place, locate, open_record_of, spec_of, studies
+from autoresearch.bootstrap.place import Place, locate, spec_of
+from autoresearch.bootstrap.study import open_record_of, studies
 from autoresearch.domain.errors import UsageError
 from autoresearch.spec import FILE
 

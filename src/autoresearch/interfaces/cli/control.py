@@ -222,13 +222,3 @@ def _apply_lines(made: Sequence[Commit], branch: str, base: str, head: str | Non
         "take it:",
         f"  git merge {name}        (or git cherry-pick single commits)",
     ]
-
-
-COMMANDS: dict[str, Callable[..., int | None]] = {
-    "pause": pause,
-    "resume": resume,
-    "stop": stop,
-    "steer": steer,
-    "discard": discard,
-    "apply": apply,
-}

@@ -16,7 +16,8 @@ from cyclopts import Parameter
 
 from autoresearch.adapters.execution.choose import best_sandbox, how_to_get_it
 from autoresearch.adapters.execution.front import overlay_supported
-from autoresearch.bootstrap import Place, studies
+from autoresearch.bootstrap.place import Place
+from autoresearch.bootstrap.study import studies
 from autoresearch.domain.errors import InfraError, LedgerError, UsageError
 from autoresearch.interfaces.cli.ailments import Problem, problems
 from autoresearch.interfaces.cli.context import Json, StudyName, here

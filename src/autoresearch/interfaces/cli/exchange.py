@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,7 @@ from autoresearch.adapters.exporters.lineage import events_of, log_of
 from autoresearch.adapters.exporters.log import ImportedLog
 from autoresearch.adapters.exporters.tsv import read_tsv, write_tsv
 from autoresearch.adapters.ledger import SqlRecord, open_ledger
-from autoresearch.bootstrap import Place
+from autoresearch.bootstrap.place import Place
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import CorruptRecord, InfraError, UsageError
 from autoresearch.interfaces.cli.context import Json, StudyName, here, reading
@@ -233,6 +233,3 @@ def _record(place: Place, name: str, batches: Sequence[Batch]) -> None:
             if ledger.record(events) is None:
                 kinds = ", ".join(sorted({type(event).__name__ for event in events}))
                 raise CorruptRecord(f"events ({kinds}) do not fit what came before them: was the file edited?")
-
-
-COMMANDS: dict[str, Callable[..., int | None]] = {"export": export, "import": import_}

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 
 from autoresearch.adapters.ledger import SqlRecord
 from autoresearch.adapters.ledger.totals import Totals
-from autoresearch.bootstrap.workers import _dead as dead
+from autoresearch.bootstrap.workers import dead
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import CorruptRecord
 from autoresearch.domain.lineage import Control

@@ -3,7 +3,6 @@
 None of them changes a study (`doctor --repair` mends what surrounds it), and none waits for anybody.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +10,9 @@ from cyclopts import Parameter
 
 from autoresearch.domain.errors import UsageError
 from autoresearch.interfaces.cli.context import Json, StudyName, chosen, here
-from autoresearch.interfaces.cli.doctor import doctor
-from autoresearch.interfaces.cli.log import log
 from autoresearch.interfaces.cli.output import emit, say
 from autoresearch.interfaces.cli.reporting import write_report_of
 from autoresearch.interfaces.cli.shown import columns
-from autoresearch.interfaces.cli.status import status
-from autoresearch.interfaces.cli.trial import diff, show
 
 
 def report(
@@ -39,13 +34,3 @@ def report(
     for line in columns([[kind, str(path)] for kind, path in paths.items()]):
         say(line)
     return 0
-
-
-COMMANDS: dict[str, Callable[..., int | None]] = {
-    "status": status,
-    "log": log,
-    "show": show,
-    "diff": diff,
-    "report": report,
-    "doctor": doctor,
-}

@@ -26,8 +26,8 @@ def safe(text: str, limit: int = 200) -> str:
 
 
 def emit(data: dict[str, Any] | list[Any]) -> None:
-    """A result as one JSON document; numbers that JSON does not know become null."""
-    say(json.dumps(_finite(data), ensure_ascii=False, indent=2))
+    """A result as one JSON document in ASCII; numbers that JSON does not know become null."""
+    say(json.dumps(_finite(data), indent=2))
 
 
 def _finite(value: Any) -> Any:

@@ -14,8 +14,9 @@ from autoresearch.adapters.execution.choose import best_sandbox
 from autoresearch.adapters.exporters.lineage import RUNG, log_of
 from autoresearch.adapters.exporters.noise import within_noise
 from autoresearch.adapters.ledger import SqlRecord, open_ledger
-from autoresearch.bootstrap import Place, open_record_of
 from autoresearch.bootstrap.fingerprint import hardware
+from autoresearch.bootstrap.place import Place
+from autoresearch.bootstrap.study import open_record_of
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import SCHEDULE, noise_of
 from autoresearch.domain.lineage import Control, StudyState, fold

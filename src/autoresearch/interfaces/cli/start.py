@@ -168,7 +168,8 @@ def _say_findings(found: dict[str, Any]) -> None:
     share = f" ({noise / abs(found['value']):.2%})" if found["value"] else ""
     say(f"noise of one run: {number(noise, 3)}{share}; {found['seed']}")
     say(
-        f"smallest effect one can hope to see: {number(found['smallest_effect'], 3)}; you asked for {found['min_effect']}"
+        f"smallest effect one can hope to see: {number(found['smallest_effect'], 3)}; "
+        f"you asked for {found['min_effect']}"
     )
     say(f"one run: {found['seconds']:.1f} s; the whole study: about {found['duration']}")
     say("ready: autoresearch run")

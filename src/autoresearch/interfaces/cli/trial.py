@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.adapters.ledger import SqlRecord
-from autoresearch.bootstrap import Place
+from autoresearch.bootstrap.place import Place
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
 from autoresearch.domain.model import BASE, Study

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.adapters.ledger import open_record
 from autoresearch.bootstrap.place import Place, spec_of
 from autoresearch.bootstrap.study import Session, begun, create, open_session
@@ -77,6 +77,7 @@ def run(
         die_with_controller()
     place = here()
     spec = spec_of(place)
+    refuse_crowd(workers or spec.search.workers)
     began = begin(place, spec, seed=seed, workers=workers or spec.search.workers, join=join)
     with began as (session, names):
         reopen(session)
@@ -109,9 +110,16 @@ def begin(
         yield session, names
 
 
+def refuse_crowd(workers: int) -> None:
+    """Raise `UsageError` for more workers than this machine could ever serve."""
+    most = 8 * (os.cpu_count() or 1)
+    if not 1 <= workers <= most:
+        raise UsageError(f"{workers} workers on {os.cpu_count()} cores: give --workers (or search.workers) 1 to {most}")
+
+
 def who(name: str) -> str:
     """A worker's name for people."""
-    host, pid, _ = (name.split(":") + ["", ""])[:3]
+    host, pid, *_ = [*name.split(":"), ""]
     return f"process {pid} on {host}"
 
 
@@ -242,8 +250,9 @@ def conclude(place: Place, name: str, *, json: bool) -> None:
         warn(f"paused: {safe(state.reason, 1000)}")
     elif (headline := found["headline"]) is not None:
         say(
-            f"  {metric.name} on fresh seeds: base {number(headline['base'])} → confirmed {number(headline['confirmed'])}, "
-            f"gain {signed(headline['effect'])} [{signed(headline['low'])}, {signed(headline['high'])}] (95 %)"
+            f"  {metric.name} on fresh seeds: base {number(headline['base'])} → "
+            f"confirmed {number(headline['confirmed'])}, gain {signed(headline['effect'])} "
+            f"[{signed(headline['low'])}, {signed(headline['high'])}] (95 %)"
         )
         say("  apply it: autoresearch apply")
     elif state.control is Control.FINISHED:
@@ -259,7 +268,8 @@ def conclude(place: Place, name: str, *, json: bool) -> None:
 def outcome(follower: Follower) -> dict[str, Any]:
     """The end of a study as JSON values."""
     state = follower.state
-    headlines = [round.headline for round in state.rounds if round.headline]
+    stands = state.confirmed_tree != state.study.base_tree
+    headlines = [round.headline for round in state.rounds if round.headline and stands]
     kept = [each for each in state.kept.values() if each.number and each.standing != "held"]
     return {
         "study": state.study.name,
@@ -347,25 +357,21 @@ def _propose_by_hand(session: Session, hypothesis: str) -> int:
     if ledger.record([opened]) is None:
         raise UsageError("somebody else opened a trial at this moment: try again")
     tree = state.incumbent_trial.tree
-    with desk.store.workspace(tree, without=desk.conditions.hidden) as workspace:
-        copy_editable(session, workspace.root)
-        frozen = desk.store.freeze(workspace, editable=desk.conditions.editable, hidden=desk.conditions.hidden)
+    with session.store.workspace(tree, without=desk.conditions.hidden) as workspace:
+        copy_editable(session, workspace)
+        frozen = session.store.freeze(workspace, editable=desk.conditions.editable, hidden=desk.conditions.hidden)
     ledger.record(admitted(desk, number, Proposal(hypothesis=hypothesis), frozen))
     return number
 
 
-def copy_editable(session: Session, target: Path) -> None:
-    """Make the editable files below `target` those of the user's working tree: changed, new and deleted ones."""
+def copy_editable(session: Session, workspace: Checkout) -> None:
+    """Make the workspace's editable files those of the user's working tree: changed, new and deleted ones."""
     top, desk = session.place.top, session.desk
-    mine = {
-        path for path in session.store.files(session.study.base_tree) if desk.matches(path, desk.conditions.editable)
-    }
-    mine |= {path for path in session.place.untracked() if desk.matches(path, desk.conditions.editable)}
-    for path in sorted(mine):
-        source, place = top / path, target / path
-        if source.is_symlink() or not source.is_file():
-            place.unlink(missing_ok=True)
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        place.write_bytes(source.read_bytes())
+    paths = {*session.store.files(session.study.base_tree), *session.place.untracked()}
+    for path in sorted(path for path in paths if desk.matches(path, desk.conditions.editable)):
+        source = top / path
+        if source.is_file() and not source.is_symlink():
+            workspace.put(path, source.read_bytes(), executable=os.access(source, os.X_OK))
+        else:
+            with contextlib.suppress(KeyError):
+                workspace.delete(path)
