@@ -135,7 +135,7 @@ def demo(
     place = locate(directory)
     spec = spec_of(place)
     count = workers or min(spec.search.workers, os.cpu_count() or 1)
-    with begin(place, spec, seed=seed, workers=count) as (session, _):
+    with begin(place, spec, seed=seed) as (session, _):
         reopen(session)
         status = perform(session, slots=count, spawn=count - 1, quiet=json)
     conclude(place, spec.study.name, json=json)

@@ -77,9 +77,7 @@ def run(
         die_with_controller()
     place = here()
     spec = spec_of(place)
-    refuse_crowd(workers or spec.search.workers)
-    began = begin(place, spec, seed=seed, workers=workers or spec.search.workers, join=join)
-    with began as (session, names):
+    with begin(place, spec, seed=seed, join=join) as (session, names):
         reopen(session)
         slots = max(workers or spec.search.workers, len(names) + 1)
         ended = perform(session, slots=slots, spawn=0 if join else slots - 1, hours=hours, quiet=json or join)
@@ -90,7 +88,7 @@ def run(
 
 @contextlib.contextmanager
 def begin(
-    place: Place, spec: Spec, *, seed: int | None = None, workers: int = 1, join: bool = False
+    place: Place, spec: Spec, *, seed: int | None = None, join: bool = False
 ) -> Iterator[tuple[Session, list[str]]]:
     """A session on the study, created when it has no record; and the names of the workers already there.
 
@@ -108,13 +106,6 @@ def begin(
                 "Join it with `autoresearch run --join`, or end it with `autoresearch stop`"
             )
         yield session, names
-
-
-def refuse_crowd(workers: int) -> None:
-    """Raise `UsageError` for more workers than this machine could ever serve."""
-    most = 8 * (os.cpu_count() or 1)
-    if not 1 <= workers <= most:
-        raise UsageError(f"{workers} workers on {os.cpu_count()} cores: give --workers (or search.workers) 1 to {most}")
 
 
 def who(name: str) -> str:
