@@ -106,12 +106,13 @@ def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
     """
     repository, name = place.repository, spec.study.name
     refuse_branch_clash(repository)
+    commit = base(repository).commit
+    script_of(place, spec)
     if changed_files := [path for path in dirty(repository) if path not in (FILE, spec.study.program)]:
         raise UsageError(
             f"tracked files have uncommitted changes ({', '.join(changed_files[:5])}): a study starts from a commit. "
             "Commit or stash them, then run again"
         )
-    commit = base(repository).commit
     place.make(name)
     with GitStore(place.of(name), object_format=repository.object_format) as store:
         tree = import_base(repository, store, commit)
@@ -170,7 +171,7 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
             store=store,
             executor=executor,
             scorer=scorer,
-            researcher=lambda: researcher_of(place, spec, executor),
+            researcher=lambda: researcher_of(place, spec, study, store, executor),
             matches=matches,
             conditions=conditions_of(place, spec),
             runs=place.runs(name),
@@ -276,16 +277,28 @@ def scorer_of(place: Place, spec: Spec, study: Study, store: GitStore, executor:
         yield scorer
 
 
-def researcher_of(place: Place, spec: Spec, executor: Executor) -> Researcher:
+def script_of(place: Place, spec: Spec) -> Path | None:
+    """The file with the edits. Raises `SpecError` when it is not there."""
+    if spec.researcher.script is None:
+        return None
+    path = place.top / spec.researcher.script
+    if not path.is_file():
+        raise error_at(spec, "researcher.script", f"{spec.researcher.script!r} is not there: {path}.")
+    return path
+
+
+def researcher_of(place: Place, spec: Spec, study: Study, store: GitStore, executor: Executor) -> Researcher:
     """The researcher that the spec asks for. Raises `UsageError` for a name nobody offers."""
     section = spec.researcher
     scratch = place.of(spec.study.name) / "researcher"
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     context = ResearcherContext(
         editable=spec.workspace.editable,
+        base=lambda: store.workspace(study.base_tree, without=hidden_of(spec)),
         constants=section.constants,
+        sampler=section.sampler,
         command=section.command or (),
-        script=place.top / section.script if section.script else None,
+        script=script_of(place, spec),
         budget=Budget(seconds=section.budget),
         network=section.network,
         mounts=mounts_of(place, spec),

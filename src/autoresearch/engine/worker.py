@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from autoresearch.domain import events as e
-from autoresearch.domain.errors import InfraError, LedgerError, LostLease
+from autoresearch.domain.errors import InfraError, LedgerError, LostLease, UsageError
 from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.plan import Limits, Step, StepKind, plan
 from autoresearch.engine import confirming, measuring, proposing
@@ -58,7 +58,7 @@ class Worker:
     def work(self) -> str:
         """Work until nothing is due, or until told to leave. Returns why it ended.
 
-        Raises `LedgerError` when the record cannot be written or read.
+        Raises `LedgerError` when the record cannot be written or read, `UsageError` for what only the user can mend.
         """
         desk, began = self._desk, time.monotonic()
         self.catch_up()
@@ -138,7 +138,7 @@ class Worker:
                     measuring.put_away(self._desk, step.run)
         except LostLease:
             return  # another worker has taken the step over: what was done here is dropped
-        except LedgerError:
+        except (LedgerError, UsageError):
             raise
         except InfraError as error:
             self._failed(step, str(error))
