@@ -3,7 +3,7 @@
 One file, no behaviour. Adapters implement these; the engine knows nothing else of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +197,10 @@ class ResearcherContext:
     """What a researcher's factory gets: the spec's `[researcher]` table and the means to start programs."""
 
     editable: tuple[str, ...]
+    base: Callable[[], AbstractContextManager[Workspace]]
+    """A workspace of the base tree, made when asked for."""
     constants: tuple[str, ...] | None = None
+    sampler: str = "surrogate"
     command: tuple[str, ...] = ()
     script: Path | None = None
     budget: Budget

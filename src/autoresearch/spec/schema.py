@@ -160,6 +160,10 @@ class ResearcherSection(Section):
     constants: Words | None = Field(
         default=None, description="For `tune`: names of the constants it may move. Default: all."
     )
+    sampler: Literal["surrogate", "tpe"] = Field(
+        default="surrogate",
+        description="For `tune`: `surrogate`, a Gaussian process over moves of few constants; `tpe`, Optuna's.",
+    )
     command: Words | None = Field(
         default=None, description="For `command`: the program; it edits its working directory."
     )

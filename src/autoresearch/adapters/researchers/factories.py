@@ -4,6 +4,7 @@ Each takes a `ResearcherContext`, as a third party's factory does.
 """
 
 from autoresearch.adapters.researchers.command import Command
+from autoresearch.adapters.researchers.constants import settings
 from autoresearch.adapters.researchers.mutate import Mutate
 from autoresearch.adapters.researchers.scripted import Scripted, scripted
 from autoresearch.adapters.researchers.tune import Tune
@@ -13,7 +14,9 @@ from autoresearch.ports import ResearcherContext
 
 def make_tune(context: ResearcherContext) -> Tune:
     """An optimiser over the constants of the editable files, or over those the spec names."""
-    return Tune(constants=context.constants)
+    with context.base() as workspace:
+        base = settings(workspace, context.editable)
+    return Tune(constants=context.constants, base=base, sampler=context.sampler)
 
 
 def make_mutate(context: ResearcherContext) -> Mutate:
