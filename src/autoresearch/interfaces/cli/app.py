@@ -30,7 +30,7 @@ COMMANDS = {
     "stop": "control:stop",
     "steer": "control:steer",
     "discard": "control:discard",
-    "apply": "applying:apply",
+    "apply": "control:apply",
     "export": "exchange:export",
     "import": "exchange:import_",
 }

@@ -161,7 +161,7 @@ def _staircase(axes: "Axes", data: ReportData) -> None:
     steps = steps_of(data)
     if not steps:
         return
-    ends = [*steps, (max(point.number for point in data.points), steps[-1][1])]
+    ends = [*steps, (max((point.number for point in data.points), default=0), steps[-1][1])]
     axes.step(
         [x for x, _ in ends], [y for _, y in ends], where="post", color=KEPT, linewidth=1.4, alpha=0.75, zorder=4,
         rasterized=len(ends) > MANY,
