@@ -28,7 +28,7 @@ from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.model import Budget, Clock, Source, Study
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import Executor, Mount, Researcher, ResearcherContext, Sandbox, Scorer
-from autoresearch.registry import resolve
+from autoresearch.registry import BUILT_IN, resolve
 from autoresearch.spec import (
     FILE,
     Spec,
@@ -149,6 +149,8 @@ def study_of(spec: Spec, *, base_commit: str, base_tree: str, seed: int) -> Stud
 def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Session]:
     """Open a created study for work. With `amend`, record what changed in the spec, the inputs or the machine."""
     name = spec.study.name
+    if spec.researcher.kind not in BUILT_IN["researcher"]:
+        resolve("researcher", spec.researcher.kind)  # a wrong path is told now, not when a proposal is due
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(contextlib.closing(open_ledger(place.ledger(name), place.key(name))))
         sandbox = best_sandbox()
