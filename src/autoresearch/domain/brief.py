@@ -63,7 +63,7 @@ class Brief:
     lineage: tuple[PastTrial, ...] = ()
     """Kept trials that make up the incumbent, oldest first, at most `RECENT`."""
     history: tuple[PastTrial, ...] = ()
-    """The latest ended trials, oldest first, at most `FITTED`."""
+    """The latest trials, those still being measured included, oldest first, at most `FITTED`."""
     counts: tuple[tuple[str, int], ...] = ()
     """How many trials ended in which state."""
     hints: tuple[Hint, ...] = ()

@@ -1,6 +1,6 @@
 """What became of earlier trials, as briefs tell it: read from the record once, and again when an event touches it.
 
-It is bounded: the latest `FITTED` ended trials and the latest `RECENT` of the lineage, whatever the number of trials.
+It is bounded: the latest `FITTED` trials and the latest `RECENT` of the lineage, whatever the number of trials.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from autoresearch.domain.model import TrialState
 from autoresearch.domain.records import TrialRow
 from autoresearch.ports import Record
 
-ENDED = tuple(state.value for state in TrialState if state.ended)
+TOLD = tuple(state for state in TrialState if state is not TrialState.OPEN)
+"""Ended trials, and those that are being measured: nobody need propose them again."""
 
 
 class History:
@@ -30,7 +31,7 @@ class History:
             self._touched.add(event.chain)
 
     def latest(self) -> tuple[PastTrial, ...]:
-        """The latest ended trials, oldest first, at most `FITTED`."""
+        """The latest trials that were proposed, oldest first, at most `FITTED`."""
         latest = self._refreshed()
         return tuple(latest[number] for number in sorted(latest))
 
@@ -50,16 +51,16 @@ class History:
         return tuple(past for past in found if past is not None)
 
     def _refreshed(self) -> dict[int, PastTrial]:
-        """The latest ended trials, those that events have touched read again."""
+        """The latest trials that were proposed, those that events have touched read again."""
         if self._latest is None:
-            rows = self._record.trials(limit=FITTED, newest=True, states=ENDED)
+            rows = self._record.trials(limit=FITTED, newest=True, states=TOLD)
             self._latest = {row.number: _past(row) for row in rows}
             self._touched.clear()
         latest = self._latest
         for number in self._touched:
             self._others.pop(number, None)
             latest.pop(number, None)
-            if (row := self._record.trial(number)) is not None and row.state.ended:
+            if (row := self._record.trial(number)) is not None and row.state in TOLD:
                 latest[number] = _past(row)
         self._touched.clear()
         for number in sorted(latest)[:-FITTED]:
