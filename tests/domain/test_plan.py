@@ -7,7 +7,8 @@ from autoresearch.domain import events as e
 from autoresearch.domain.lineage import Control, StudyState, fold
 from autoresearch.domain.model import BASE, RunResult, RunStatus, Standing, TrialState
 from autoresearch.domain.plan import CALIBRATION, Limits, StepKind, plan
-from autoresearch.testing.simulator import SimulatedStudy, mixture, simulate
+from autoresearch.testing.priors import mixture
+from autoresearch.testing.simulator import SimulatedStudy, simulate
 
 GAINS = mixture((0.1, 2.0), (0.4, -1.0))
 

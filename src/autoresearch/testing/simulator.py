@@ -2,12 +2,19 @@
 
 A tree is a set of changes, each with a true effect; a run of it is the sum of these plus Gaussian noise of s.d. 1.
 Nothing of the decision is written again here: events are folded by `lineage.fold`, as the engine does.
+``python -m autoresearch.testing.simulator --help`` prints tables of figures.
 """
 
+import argparse
 import random
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from statistics import fmean
+from functools import partial
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any
 
 from autoresearch.domain import confirmation
 from autoresearch.domain import events as e
@@ -28,25 +35,9 @@ from autoresearch.domain.model import (
     Study,
 )
 from autoresearch.domain.plan import Limits, Step, StepKind, plan
-
-Prior = Callable[[random.Random], float]
-"""Draws the true effect (in units of the noise's s.d.) of one proposed change on its parent."""
+from autoresearch.testing.priors import PRIORS, Prior
 
 BASE_TREE = "base"
-
-
-def mixture(*parts: tuple[float, float]) -> Prior:
-    """Effects `size` with probability `share`, for each (share, size); what is left has no effect."""
-
-    def draw(chance: random.Random) -> float:
-        at = chance.random()
-        for share, size in parts:
-            at -= share
-            if at < 0:
-                return size
-        return 0.0
-
-    return draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +67,24 @@ class Outcome:
 class SimulatedStudy:
     """A study whose world is a prior and a seed; `play` runs it to its end."""
 
-    def __init__(self, prior: Prior, *, runs: int, seed: int, acceptance: str = "race", sigma: float = 1.0) -> None:
-        """`runs` caps all runs, confirmation included; `sigma` 0.0 makes the metric deterministic."""
+    def __init__(
+        self,
+        prior: Prior,
+        *,
+        runs: int,
+        seed: int,
+        acceptance: str = "race",
+        sigma: float = 1.0,
+        confirm: bool = True,
+        **more: Any,
+    ) -> None:
+        """`runs` caps all runs, confirmation included; `sigma` 0.0 makes the metric deterministic.
+
+        Without `confirm` all runs are spent on the search, nothing is reserved and nothing is claimed: each kept trial
+        is declared held, so that the plan finds none to confirm. `more`: further fields of the `Study`.
+        """
         self._prior, self._sigma = prior, sigma
+        self._search_only = None if confirm else runs
         self._chance = random.Random(seed)
         self._seq = 0
         self.trees: dict[str, frozenset[int]] = {BASE_TREE: frozenset()}
@@ -95,7 +101,7 @@ class SimulatedStudy:
             metric=Metric(name="gain", direction=Direction.MAXIMIZE),
             rungs=(Rung(name="only", budget=Budget(seconds=1.0)),),
             acceptance=acceptance,
-            stop=Stop(trials=None, runs=runs),
+            **{"stop": Stop(trials=None, runs=runs if confirm else None), **more},
         )
         self.record(e.StudyCreated(study=study, spec=""))
         self.record(e.EpochOpened(epoch=0, fingerprint="", reason="created"))
@@ -109,10 +115,15 @@ class SimulatedStudy:
     def play(self) -> Outcome:
         """Ask and perform until nothing is due."""
         while True:
+            if self._search_only is not None and self.state.runs >= self._search_only:
+                self._search_only = None
+                self.record(e.StopRequested(reason="all runs used", now=True))
             due = plan(self.state, Limits())
             for event in due.decision:
                 self._watch(event)
                 self.record(event)
+                if self._search_only is not None and isinstance(event, e.TrialKept):
+                    self.record(e.StandingChanged(trial=event.trial, standing=Standing.HELD, reason="search only"))
             if due.steps:
                 self._perform(due.steps[0])
             elif not due.decision:
@@ -213,12 +224,23 @@ class Summary:
     keeps: float
     false_keep_share: float
     incumbent_gain: float
+    incumbent_gain_error: float
+    """Standard error of `incumbent_gain` over the studies."""
     confirmed_gain: float
+    confirmed_gain_error: float
+    confirmed: int
+    """Confirmed changes of all studies together."""
     false_confirmed_share: float
-    claiming_share: float
+    claiming: int
+    """Studies that claim anything."""
     reported_minus_true: float
     headline_minus_true: float
     runs: float
+
+    @property
+    def claiming_share(self) -> float:
+        """Share of studies that claim anything."""
+        return self.claiming / self.studies
 
 
 def summarise(outcomes: Sequence[Outcome]) -> Summary:
@@ -231,15 +253,106 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         keeps=keeps / len(outcomes),
         false_keep_share=sum(outcome.false_keeps for outcome in outcomes) / max(1, keeps),
         incumbent_gain=fmean(outcome.incumbent_gain for outcome in outcomes),
+        incumbent_gain_error=_error([outcome.incumbent_gain for outcome in outcomes]),
         confirmed_gain=fmean(outcome.confirmed_gain for outcome in outcomes),
+        confirmed_gain_error=_error([outcome.confirmed_gain for outcome in outcomes]),
+        confirmed=confirmed,
         false_confirmed_share=sum(outcome.false_confirmed for outcome in outcomes) / max(1, confirmed),
-        claiming_share=fmean(outcome.claims for outcome in outcomes),
+        claiming=sum(outcome.claims for outcome in outcomes),
         reported_minus_true=fmean(outcome.reported_minus_true for outcome in outcomes),
         headline_minus_true=fmean(headlines) if headlines else 0.0,
         runs=fmean(outcome.runs for outcome in outcomes),
     )
 
 
-def simulate(prior: Prior, *, runs: int, seeds: range, acceptance: str = "race") -> Summary:
-    """Play one study per seed."""
-    return summarise([SimulatedStudy(prior, runs=runs, seed=seed, acceptance=acceptance).play() for seed in seeds])
+def _error(values: Sequence[float]) -> float:
+    """Standard error of the mean; 0 for a single value."""
+    return stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def simulate(
+    prior: Prior, *, runs: int, seeds: range, acceptance: str = "race", confirm: bool = True, processes: int = 1
+) -> Summary:
+    """Play one study per seed; with several `processes` the prior must be one that can be pickled."""
+    one = partial(_play, prior, runs, acceptance, confirm)
+    if processes == 1:
+        return summarise([one(seed) for seed in seeds])
+    with ProcessPoolExecutor(processes) as pool:
+        return summarise(list(pool.map(one, seeds, chunksize=max(1, min(25, len(seeds) // (4 * processes))))))
+
+
+def _play(prior: Prior, runs: int, acceptance: str, confirm: bool, seed: int) -> Outcome:
+    return SimulatedStudy(prior, runs=runs, seed=seed, acceptance=acceptance, confirm=confirm).play()
+
+
+# ---------------------------------------------------------------- the table
+
+RULES = ("greedy-alone", "race", "strict", "greedy")
+"""Rows of the table; ``-alone``: all runs are used for search, nothing is confirmed."""
+
+COLUMNS = (
+    *("prior", "runs", "rule", "studies", "keeps", "false keeps", "true gain", "reported − true"),
+    *("confirmed gain", "beside greedy alone", "false confirmed", "studies that claim"),
+)
+
+
+def table(
+    names: Iterable[str], sizes: Sequence[int], rules: Sequence[str], seeds: range, processes: int
+) -> Iterable[str]:
+    """Lines of a Markdown table, each as soon as it is known."""
+    yield _row(COLUMNS)
+    yield _row("---" for _ in COLUMNS)
+    for name in names:
+        for runs in sizes:
+            greedy = None
+            for rule in rules:
+                acceptance, _, alone = rule.partition("-")
+                found = simulate(
+                    PRIORS[name],
+                    runs=runs,
+                    seeds=seeds,
+                    acceptance=acceptance,
+                    confirm=not alone,
+                    processes=processes,
+                )
+                if rule == "greedy-alone":
+                    greedy = found
+                yield _row((name, str(runs), rule, *_figures(found, bool(alone), greedy)))
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _figures(found: Summary, alone: bool, greedy: Summary | None) -> Iterable[str]:
+    """The cells after prior, runs and rule."""
+    reached = found.incumbent_gain if alone else found.confirmed_gain
+    known = greedy is not None and greedy.incumbent_gain > 0
+    yield str(found.studies)
+    yield f"{found.keeps:.1f}"
+    yield f"{found.false_keep_share:.1%}"
+    yield f"{found.incumbent_gain:.2f} ± {found.incumbent_gain_error:.2f}"
+    yield f"{found.reported_minus_true:.2f}"
+    yield "" if alone else f"{found.confirmed_gain:.2f} ± {found.confirmed_gain_error:.2f}"
+    yield f"{reached / greedy.incumbent_gain:.0%}" if greedy is not None and known else ""
+    yield "" if alone else f"{found.false_confirmed_share:.2%} of {found.confirmed}"
+    yield "" if alone else f"{found.claiming_share:.2%}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table that decision page 0003 and its tests speak of."""
+    parser = argparse.ArgumentParser(prog="python -m autoresearch.testing.simulator", description=__doc__)
+    parser.add_argument("--prior", nargs="+", default=list(PRIORS), choices=list(PRIORS), metavar="NAME")
+    parser.add_argument("--runs", nargs="+", type=int, default=[125, 700], help="caps on runs (default: 125 700)")
+    parser.add_argument("--rules", nargs="+", default=list(RULES), choices=[*RULES, "race-alone", "strict-alone"])
+    parser.add_argument("--studies", type=int, default=200, help="studies a row (default: 200)")
+    parser.add_argument("--processes", type=int, default=1)
+    given = parser.parse_args(arguments)
+    for line in table(given.prior, given.runs, given.rules, range(given.studies), given.processes):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
