@@ -42,6 +42,7 @@ app = App(
     "holds up, and says in the morning what it was and how sure that is.",
     version=__version__,
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 for name, place in COMMANDS.items():
     app.command(f"autoresearch.interfaces.cli.{place}", name=name)
@@ -69,4 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        warn(f"autoresearch: the machine refused: {error}. What is recorded is safe; mend that, then run it again")
+        return 1
     return status if isinstance(status, int) else 0
