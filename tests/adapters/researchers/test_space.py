@@ -27,6 +27,7 @@ def dim(line: str, base: object = None) -> Dimension:
         ("X = 3.0  # <= 4", Scale.LOG, 0.375, 4.0),
         ("BETA2 = 0.999", Scale.COMPLEMENT, 0.992, 0.999875),
         ("INIT_SCALE = 0.85", Scale.LOG, 0.10625, 6.8),
+        ("CLIP = 0.96", Scale.LOG, 0.12, 7.68),
         ("DECAY = 0.0", Scale.SWITCHED, 0.01, 0.8),
         ("L2 = 0.0", Scale.SWITCHED, 1e-4, 1.0),
         ("WARMUP_STEPS = 0", Scale.SWITCHED, 10, 1000),

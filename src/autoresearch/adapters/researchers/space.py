@@ -31,7 +31,7 @@ MULTIPLE = re.compile(r"multiple of (\d+)|divisible by (\d+)", re.IGNORECASE)
 POWER = re.compile(r"power of (?:2|two)", re.IGNORECASE)
 SHARE = re.compile(
     r"BETA|MOMENTUM|DROPOUT|DROP_|_DROP$|PROB|FRAC|RATIO|SHARE|SMOOTHING|GAMMA|LAMBDA|EMA|WARMUP|WARMDOWN|COOLDOWN|DECAY$|KEEP|"
-    r"QUANTILE|MIXUP|ALPHA"
+    r"QUANTILE|MIXUP|ALPHA|RHO|TAU|DISCOUNT|^MU$"
 )
 SHARE_WORDS = re.compile(r"\b(?:share|fraction|probability|proportion|portion) of\b|\bprobability\b", re.IGNORECASE)
 STEPS = re.compile(r"STEPS|ITERS|BATCHES|TOKENS|SAMPLES|EXAMPLES")
@@ -133,7 +133,7 @@ def _reals(base: float, share: bool) -> tuple[Scale, float, float]:
         return (Scale.SWITCHED, 0.01, 0.8) if share else (Scale.SWITCHED, 1e-4, 1.0)
     if share and base == 1:
         return Scale.LINEAR, 0.0, 1.0
-    if (share and base >= 0.8) or 0.9 <= base < 1:
+    if share and base >= 0.8:
         return Scale.COMPLEMENT, max(0.0, 1 - (1 - base) * SPAN), 1 - (1 - base) / SPAN
     if share and base >= 0.2:
         return Scale.LINEAR, 0.02, 0.98

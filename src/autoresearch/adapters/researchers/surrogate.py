@@ -40,6 +40,9 @@ STEPS = (0.08, 0.15, 0.3)
 WORST = 6.0
 BEST = 10.0
 """Effects are cut to -WORST and +BEST times their typical size, so that one disaster does not drown the rest."""
+SHARED = 0.5
+"""Variance of the parent's own error, beside a trial's: it is common to all effects over that parent, so that a
+parent kept by luck does not make every idle constant look harmful."""
 LEAST = 0.1
 """Least prior variance of a move, in squares of a typical effect: nothing is known for certain to be idle."""
 CRASH = 2.0
@@ -115,7 +118,8 @@ def _belief(
     link = _gram(ahead, points) - _gram(origin, points)
     link = scale * (link - (_gram(ahead, parents) - _gram(origin, parents))[:, family])
     prior = scale * (ahead.variance() - 2 * _gram(ahead, origin)[:, 0] + origin.variance()[0])
-    factor = np.linalg.cholesky(scale * seen + np.diag(doubt))
+    common = SHARED * float(doubt.min()) * (family[:, None] == family)
+    factor = np.linalg.cholesky(scale * seen + np.diag(doubt) + common)
     half = solve_triangular(factor, link.T, lower=True, check_finite=False)
     mean = half.T @ solve_triangular(factor, gains, lower=True, check_finite=False)
     variance = prior - np.einsum("ij,ij->j", half, half)
