@@ -5,7 +5,7 @@ a resumed study goes on as if it had never stopped. What it holds between propos
 
 Two samplers: `surrogate` (a Gaussian process over moves, the default) and `tpe` (Optuna's, on a few constants at a
 time). In simulated studies of 15 constants (four shapes of loss, noise a third of a typical effect) `surrogate`
-reached 0.89 of what moving single constants could gain in 40 trials and 0.95 in 100; `tpe` 0.51 and 0.83; random
+reached 0.88 of what moving single constants could gain in 40 trials and 0.95 in 100; `tpe` 0.51 and 0.83; random
 steps 0.58 and 0.80; CMA-ES 0.40 and 0.59; Optuna on all constants at once 0.08 and 0.29.
 """
 
