@@ -3,7 +3,6 @@
 import random
 import timeit
 from dataclasses import replace
-from math import isclose, sqrt
 
 import pytest
 
@@ -141,31 +140,6 @@ def test_greedy_compares_with_the_reading_that_was_kept() -> None:
 def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(UsageError, match="one reading each"):
         contrast(Evidence(trial=(), incumbent=readings(0.0), noise=NOISE))
-
-
-def correlated(chance: random.Random, rho: float, seeds: range) -> dict[int, tuple[float, float]]:
-    """Noise of two trees on the same seeds."""
-    pairs = {}
-    for seed in seeds:
-        common, a, b = (chance.gauss(0, 1) for _ in range(3))
-        pairs[seed] = tuple(sqrt(rho) * common + sqrt(1 - rho) * own for own in (a, b))
-    return pairs  # type: ignore[return-value]
-
-
-def test_shared_seeds_sharpen_the_contrast_as_much_as_it_says() -> None:
-    chance, rho = random.Random(4), 0.8
-    errors, plain, stated = [], [], 0.0
-    for _ in range(4000):
-        noise = correlated(chance, rho, range(8))
-        trial = tuple(Reading(seed=s, gain=noise[s][0]) for s in range(5, 8))
-        incumbent = tuple(Reading(seed=s, gain=noise[s][1]) for s in range(7))
-        given = Evidence(trial=trial, incumbent=incumbent, noise=replace(NOISE, rho=rho))
-        effect, stated = contrast(given)
-        errors.append(effect)
-        plain.append(contrast(replace(given, noise=NOISE))[0])
-    spread = sqrt(sum(x * x for x in errors) / len(errors))
-    assert isclose(spread, stated, rel_tol=0.05)
-    assert spread < 0.92 * sqrt(sum(x * x for x in plain) / len(plain))
 
 
 def raced(effect: float, chance: random.Random, rule: Rule) -> tuple[Outcome, int]:

@@ -22,6 +22,8 @@ CALIBRATION = POOL
 """A/A runs before the first proposal."""
 INFRA_TRIES = 5
 """Failures of the machine on one step after which a study pauses."""
+SUSPECT_RUNS = 3
+"""Runs, the first one included, without which an implausible gain is not believed; 2 with a deterministic metric."""
 FAILED_INCUMBENT = 3
 """Failed runs of the incumbent in a row after which a study pauses: what was kept does not run any more."""
 
@@ -97,7 +99,8 @@ def stop_reason(state: StudyState, limits: Limits) -> str:
     if stop.patience is not None and state.since_keep >= stop.patience:
         return f"{stop.patience} trials in a row without a keep"
     if stop.target is not None:
-        gains = state.gains(state.incumbent_trial.tree)
+        tree = state.incumbent_trial.tree
+        gains = state.gains(tree, *e.CLEAN) or state.gains(tree)
         if gains and mean(gains) >= metric.gain(stop.target):
             return f"the target {stop.target:g} is reached"
     return ""
@@ -230,14 +233,25 @@ def _more(state: StudyState, trial: OpenTrial, wanted: MoreRuns) -> tuple[e.Even
 
 
 def _implausible(state: StudyState, trial: OpenTrial, evidence: Evidence, verdict: Verdict) -> tuple[e.Event, ...]:
-    """An effect too good to be true is run again before it is believed, even with a deterministic metric."""
-    bound = state.study.metric.implausible
-    level = mean([reading.gain for reading in evidence.incumbent])
-    if bound is None or verdict.effect <= max(bound.at(level), 6 * evidence.noise.sigma):
+    """A gain too good to be true is run again before it is believed, even with a deterministic metric.
+
+    Suspect is a tree with any reading beyond the bound and beyond 6 sigma above the incumbent; it is believed when
+    every one of its runs shows at least half of that.
+    """
+    bound, sigma = state.study.metric.implausible, evidence.noise.sigma
+    if bound is None:
         return ()
-    if len(evidence.trial) < 3:
-        return _more(state, trial, MoreRuns(trial=3 - len(evidence.trial), incumbent=0))
-    return ()
+    level = mean([reading.gain for reading in evidence.incumbent])
+    gains = [reading.gain - level for reading in evidence.trial]
+    most, least = max(gains), min(gains)
+    if most <= max(bound.at(level), 6 * sigma):
+        return ()
+    if (wanted := (SUSPECT_RUNS if sigma else 2) - len(gains)) > 0:
+        return _more(state, trial, MoreRuns(trial=wanted, incumbent=0))
+    if least >= most / 2:
+        return ()
+    reason = f"implausible: {most:+.4g} in one run and {least:+.4g} in another of {len(gains)}"
+    return (_discarded(state, trial, verdict, rule="implausible", reason=reason),)
 
 
 def _guarded(state: StudyState, trial: OpenTrial, verdict: Verdict) -> tuple[e.Event, ...]:

@@ -3,7 +3,7 @@
 Plain functions of numbers: SciPy is imported only where a t distribution is needed, never on the path of a decision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, inf, sqrt
 from statistics import NormalDist
@@ -21,8 +21,6 @@ class Noise:
     """Standard deviation of one reading, in the metric's unit; 0.0 means the metric is deterministic."""
     dof: float
     """Degrees of freedom behind `sigma` (A/A runs - 1, and one for every further repeat)."""
-    rho: float = 0.0
-    """Correlation of two trees' readings on the same seed, in [0, 1); 0 is the safe assumption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +33,11 @@ class Scatter:
     def __add__(self, other: "Scatter") -> "Scatter":
         return Scatter(squares=self.squares + other.squares, dof=self.dof + other.dof)
 
-    def noise(self, rho: float = 0.0) -> Noise:
+    def noise(self) -> Noise:
         """The pooled noise; `UsageError` when nothing was ever repeated."""
         if self.dof < 1:
             raise UsageError("noise is unknown: no tree was run twice; run `autoresearch check` (at least 4 A/A runs)")
-        return Noise(sigma=sqrt(self.squares / self.dof), dof=float(self.dof), rho=rho)
+        return Noise(sigma=sqrt(self.squares / self.dof), dof=float(self.dof))
 
 
 def scatter(group: Sequence[float]) -> Scatter:
@@ -50,27 +48,9 @@ def scatter(group: Sequence[float]) -> Scatter:
     return Scatter(squares=fsum((x - middle) ** 2 for x in group), dof=len(group) - 1)
 
 
-def pooled(groups: Iterable[Sequence[float]]) -> Noise:
-    """Noise pooled over groups of repeats, each group one tree on different seeds."""
-    return sum((scatter(group) for group in groups), Scatter()).noise()
-
-
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean of at least one value."""
     return fsum(values) / len(values)
-
-
-def correlation(pairs: Sequence[tuple[float, float]], *, shrink: float = 8.0) -> float:
-    """Correlation of two trees on shared seeds, pulled towards 0 and never negative.
-
-    `pairs` are (reading, reading) on the same seed, each already freed of its own tree's mean. The estimate is
-    multiplied by n / (n + shrink): a few pairs must not make a race overconfident.
-    """
-    both = fsum(a * b for a, b in pairs)
-    size = sqrt(fsum(a * a for a, _ in pairs) * fsum(b * b for _, b in pairs))
-    if size == 0.0:
-        return 0.0
-    return min(0.95, max(0.0, both / size) * len(pairs) / (len(pairs) + shrink))
 
 
 def z_quantile(p: float) -> float:
@@ -143,18 +123,6 @@ def benjamini_hochberg(p_values: Sequence[float], level: float) -> tuple[bool, .
         if p <= level * rank / count:
             bound = p
     return tuple(p <= bound and p <= level for p in p_values)
-
-
-def holm(p_values: Sequence[float], level: float) -> tuple[bool, ...]:
-    """Which hypotheses are rejected at family-wise error `level` (Holm 1979)."""
-    count = len(p_values)
-    order = sorted(range(count), key=lambda i: p_values[i])
-    rejected = [False] * count
-    for done, i in enumerate(order):
-        if p_values[i] > level / (count - done):
-            break
-        rejected[i] = True
-    return tuple(rejected)
 
 
 def detectable(
