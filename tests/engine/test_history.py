@@ -8,7 +8,7 @@ import pytest
 from autoresearch.adapters.ledger import SqlLedger, open_ledger
 from autoresearch.domain.brief import FITTED
 from autoresearch.domain.events import Event
-from autoresearch.engine.history import ENDED, History
+from autoresearch.engine.history import TOLD, History
 from autoresearch.testing.ledger_cases import KEY, discarded, kept, opened, proposed, ready, study_created
 
 
@@ -27,17 +27,18 @@ def record(ledger: SqlLedger, history: History, *events: Event) -> None:
 
 def told(ledger: SqlLedger) -> list[int]:
     """The numbers that a fresh look at the record gives."""
-    return sorted(row.number for row in ledger.trials(limit=FITTED, newest=True, states=ENDED))
+    return sorted(row.number for row in ledger.trials(limit=FITTED, newest=True, states=TOLD))
 
 
-def test_a_trial_is_told_once_it_has_ended(ledger: SqlLedger) -> None:
+def test_a_trial_is_told_once_it_was_proposed(ledger: SqlLedger) -> None:
     history = History(ledger)
     assert history.latest() == ()
     record(ledger, history, opened(1))
     assert history.latest() == ()
-    record(ledger, history, proposed(1), discarded(1))
-    assert [past.number for past in history.latest()] == [1]
-    assert history.latest()[0].state == "discarded"
+    record(ledger, history, proposed(1))
+    assert [(past.number, past.state) for past in history.latest()] == [(1, "ready")]
+    record(ledger, history, discarded(1))
+    assert [(past.number, past.state) for past in history.latest()] == [(1, "discarded")]
 
 
 def test_it_stays_in_step_with_the_record_and_is_bounded(ledger: SqlLedger) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from autoresearch.domain import events as e
@@ -40,6 +41,8 @@ class Worker:
         """Whether `work` ended because nothing was due."""
         self._desk, self._name, self._limits = desk, name, limits
         self._history = History(desk.record)
+        self._broom: ThreadPoolExecutor
+        """Puts the files of measured runs away while the next step is performed."""
         self._researcher: Researcher | None = None
         self._leaving = threading.Event()
         self._dropped = threading.Event()
@@ -65,7 +68,7 @@ class Worker:
         presence = desk.ledger.claim(f"{PRESENCE}{self._name}", self._name, LEASE)
         desk.ledger.record([e.WorkerJoined(worker=self._name, sandbox=desk.sandbox, safe=desk.safe)])
         try:
-            with Heart(desk, presence, beat=self._listen) as heart:
+            with ThreadPoolExecutor(1, "broom") as self._broom, Heart(desk, presence, beat=self._listen) as heart:
                 while not self._leaving.is_set():
                     if self._once(heart):
                         self.done = True
@@ -135,7 +138,7 @@ class Worker:
                 # The files of a run that has ended would not outlast a power cut either: it is then run again.
                 spent = self._record(events, lease=lease, lasting=step.kind is not StepKind.EXECUTE)
                 if step.kind is StepKind.SCORE and step.run is not None:
-                    measuring.put_away(self._desk, step.run)
+                    self._broom.submit(measuring.put_away, self._desk, step.run)
         except LostLease:
             return  # another worker has taken the step over: what was done here is dropped
         except (LedgerError, UsageError):
