@@ -14,7 +14,6 @@ from autoresearch.adapters.execution.choose import best_sandbox
 from autoresearch.adapters.execution.front import overlay_supported
 from autoresearch.adapters.execution.local import LocalExecutor
 from autoresearch.adapters.execution.masks import expand_masks
-from autoresearch.adapters.git.globs import matches
 from autoresearch.adapters.git.repository import base, dirty, import_base, refuse_branch_clash
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.adapters.ledger import SqlLedger, SqlRecord, open_ledger, open_record
@@ -24,6 +23,7 @@ from autoresearch.bootstrap.fingerprint import changed, fingerprint, written
 from autoresearch.bootstrap.place import Place
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
+from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.model import Budget, Clock, Source, Study
 from autoresearch.engine.desk import Conditions, Desk
@@ -174,7 +174,6 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
             executor=executor,
             scorer=scorer,
             researcher=lambda: researcher_of(place, spec, study, store, executor),
-            matches=matches,
             conditions=conditions_of(place, spec),
             runs=place.runs(name),
             state=state,

@@ -41,8 +41,6 @@ class Desk:
     scorer: Scorer
     researcher: Callable[[], Researcher]
     """Made when the first proposal is due."""
-    matches: Callable[[str, tuple[str, ...]], bool]
-    """Whether a path matches one of the globs."""
     conditions: Conditions
     runs: Path
     """Directory of the runs' files."""

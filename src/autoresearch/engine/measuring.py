@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, ScoreRefused
+from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Metric, RunKey, RunResult, RunStatus, Scores
 from autoresearch.engine.desk import Conditions, Desk
@@ -63,7 +64,7 @@ def execute(
         result = running.wait()
         held()
         if result.status.ok:
-            _collect(workspace.root, files.artifacts, lambda path: desk.matches(path, desk.conditions.artifacts))
+            _collect(workspace.root, files.artifacts, lambda path: matches(path, desk.conditions.artifacts))
     if not result.status.ok:
         shutil.rmtree(files.artifacts, ignore_errors=True)
         _put_away(files)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from autoresearch.domain import events as e
 from autoresearch.domain.brief import RECENT, Brief
 from autoresearch.domain.confirmation import noise_of
+from autoresearch.domain.globs import matches
 from autoresearch.domain.guardrails import check
 from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import BASE, Proposal
@@ -39,7 +40,7 @@ def propose(
 def admitted(desk: Desk, number: int, proposal: Proposal, frozen: Frozen) -> tuple[e.Event, ...]:
     """The frozen proposal as a ready trial, or the veto of a guardrail."""
     hypothesis = " ".join(proposal.hypothesis.split())[:400] or "(no hypothesis given)"
-    veto = check(frozen.changes, lambda path: desk.matches(path, desk.conditions.editable))
+    veto = check(frozen.changes, lambda path: matches(path, desk.conditions.editable))
     rule, reason, same = (veto.rule, veto.reason, None) if veto else ("", "", None)
     if veto is None and (earlier := desk.record.trial_of_tree(frozen.tree)) is not None:
         rule, same = "duplicate", earlier.number

@@ -10,7 +10,6 @@ import stat
 from pathlib import Path
 
 from autoresearch.adapters.git.command import machine
-from autoresearch.adapters.git.globs import Globs
 from autoresearch.adapters.git.layers import is_opaque, is_whiteout
 from autoresearch.adapters.git.objects import (
     CACHED_BLOB,
@@ -23,6 +22,7 @@ from autoresearch.adapters.git.objects import (
     Objects,
     forbidden,
 )
+from autoresearch.domain.globs import Globs
 from autoresearch.domain.model import Change
 from autoresearch.ports import Frozen
 

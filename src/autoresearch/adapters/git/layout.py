@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch.adapters.git.globs import Globs
 from autoresearch.adapters.git.objects import GITLINK, SYMLINK, TREE, Entry, Objects
+from autoresearch.domain.globs import Globs
 
 Hide = Callable[[str], None]
 """Makes the name at a path vanish: removes it, or writes a whiteout."""

@@ -17,12 +17,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from autoresearch.adapters.git.command import machine
-from autoresearch.adapters.git.globs import Globs, globs
 from autoresearch.adapters.git.layers import can_whiteout, whiteout
 from autoresearch.adapters.git.layout import copy_whole, erase, lay, populate
 from autoresearch.adapters.git.objects import Objects
 from autoresearch.adapters.git.trees import differences, leaves
 from autoresearch.adapters.git.workspace import Checkout
+from autoresearch.domain.globs import Globs, globs
 
 PLAIN_FILES, PLAIN_BYTES = 2_000, 20 << 20
 """Up to this extent a workspace is written file by file."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from autoresearch.adapters.git.atoms import compose, split
 from autoresearch.adapters.git.command import git, machine
 from autoresearch.adapters.git.freeze import freeze, shown
-from autoresearch.adapters.git.globs import globs
 from autoresearch.adapters.git.objects import Objects
 from autoresearch.adapters.git.packing import pack
 from autoresearch.adapters.git.places import Places, locked, remove
 from autoresearch.adapters.git.trees import differences, find, leaves
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.domain.errors import InfraError
+from autoresearch.domain.globs import globs
 from autoresearch.domain.model import Atom
 from autoresearch.ports import Frozen, Workspace
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoresearch.adapters.researchers.constants import settings
-from autoresearch.adapters.researchers.files import matches, read
+from autoresearch.adapters.researchers.files import read
 from autoresearch.domain.brief import Brief
+from autoresearch.domain.globs import matches
 from autoresearch.domain.model import Proposal
 from autoresearch.ports import Workspace
 

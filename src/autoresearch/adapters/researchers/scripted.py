@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.adapters.researchers.constants import rewrite, settings
-from autoresearch.adapters.researchers.files import matches, read
+from autoresearch.adapters.researchers.files import read
 from autoresearch.domain.brief import Brief
 from autoresearch.domain.errors import UsageError
+from autoresearch.domain.globs import matches
 from autoresearch.domain.model import Proposal, Scalar
 from autoresearch.ports import Workspace
 

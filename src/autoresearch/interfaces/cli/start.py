@@ -13,12 +13,13 @@ from cyclopts import Parameter
 
 from autoresearch.adapters.execution.choose import best_sandbox, how_to_get_it
 from autoresearch.adapters.git.repository import find
-from autoresearch.bootstrap.place import locate, spec_of
+from autoresearch.bootstrap.place import locate
 from autoresearch.domain.errors import UsageError
 from autoresearch.interfaces.cli import checking
 from autoresearch.interfaces.cli.asking import Given, answers_for
 from autoresearch.interfaces.cli.context import Json, here
 from autoresearch.interfaces.cli.output import emit, number, say, warn
+from autoresearch.interfaces.cli.specs import spec_here
 from autoresearch.interfaces.cli.work import Seed, Workers, begin, conclude, perform, reopen
 from autoresearch.spec import FILE, parse_spec, render_toml
 
@@ -133,7 +134,7 @@ def demo(
         say(f"tinylm, small rung, in {directory}: a byte-level language model on the Python standard library's sources")
         say(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f" (unsafe). {how_to_get_it()}"))
     place = locate(directory)
-    spec = spec_of(place)
+    spec = spec_here(place)
     count = workers or min(spec.search.workers, os.cpu_count() or 1)
     with begin(place, spec, seed=seed) as (session, _):
         reopen(session)
@@ -148,7 +149,7 @@ def check(*, json: Json = False) -> int:
     Its A/A runs are recorded: `run` does not repeat them. Exit status 1 when the base does not run.
     """
     place = here()
-    spec = spec_of(place)
+    spec = spec_here(place)
     with begin(place, spec) as (session, _):
         found = checking.check(session, tell=(lambda line: None) if json else say)
     if json:

@@ -21,11 +21,12 @@ from rich.console import Console
 
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.adapters.ledger import open_record
-from autoresearch.bootstrap.place import Place, spec_of
+from autoresearch.bootstrap.place import Place
 from autoresearch.bootstrap.study import Session, begun, create, open_session
 from autoresearch.bootstrap.workers import own_name, present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
+from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import PERSON, Control, StudyState
 from autoresearch.domain.model import Move, Proposal, Source
 from autoresearch.domain.plan import Limits, stop_reason
@@ -35,6 +36,7 @@ from autoresearch.interfaces.cli.context import Json, here
 from autoresearch.interfaces.cli.live import Follower, View
 from autoresearch.interfaces.cli.output import emit, number, safe, say, signed, warn
 from autoresearch.interfaces.cli.reporting import write_report_of
+from autoresearch.interfaces.cli.specs import spec_here
 from autoresearch.spec import MOST_WORKERS, Spec
 
 Workers = Annotated[
@@ -76,7 +78,7 @@ def run(
     if join:
         die_with_controller()
     place = here()
-    spec = spec_of(place)
+    spec = spec_here(place)
     with begin(place, spec, seed=seed, join=join) as (session, names):
         reopen(session)
         slots = max(workers or spec.search.workers, len(names) + 1)
@@ -286,7 +288,7 @@ def outcome(follower: Follower) -> dict[str, Any]:
 def confirm(*, json: Json = False) -> int:
     """Hold a confirmation round now: which of the kept changes hold up on fresh seeds?"""
     place = here()
-    spec = spec_of(place)
+    spec = spec_here(place)
     with begin(place, spec) as (session, _):
         state = session.state()
         if state.incumbent_trial.tree == state.confirmed_tree and not state.headline_due:
@@ -322,7 +324,7 @@ def try_(
     The working tree stays as it is. Exit status 0 when the trial was kept.
     """
     place = here()
-    spec = spec_of(place)
+    spec = spec_here(place)
     with begin(place, spec) as (session, _):
         trial = _propose_by_hand(session, hypothesis)
         _until_done(session, quiet=json)
@@ -359,7 +361,7 @@ def copy_editable(session: Session, workspace: Checkout) -> None:
     """Make the workspace's editable files those of the user's working tree: changed, new and deleted ones."""
     top, desk = session.place.top, session.desk
     paths = {*session.store.files(session.study.base_tree), *session.place.untracked()}
-    for path in sorted(path for path in paths if desk.matches(path, desk.conditions.editable)):
+    for path in sorted(path for path in paths if matches(path, desk.conditions.editable)):
         source = top / path
         if source.is_file() and not source.is_symlink():
             workspace.put(path, source.read_bytes(), executable=os.access(source, os.X_OK))

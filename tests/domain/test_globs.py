@@ -1,6 +1,6 @@
 import pytest
 
-from autoresearch.adapters.git.globs import Globs, matches
+from autoresearch.domain.globs import Globs, matches
 
 MATCHED = [
     ("train.py", "train.py"),
