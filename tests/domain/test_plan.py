@@ -147,7 +147,7 @@ def test_stopping_opens_no_trial_but_confirms() -> None:
         for event in due.decision:
             study.record(event)
         if due.steps:
-            study._perform(due.steps[0])
+            study.perform(due.steps[0])
     opened = study.state.next_trial
     study.record(e.StopRequested(reason="enough"))
     study.play()
@@ -164,7 +164,7 @@ def test_stopping_now_gives_up_open_trials_without_confirmation() -> None:
         for event in due.decision:
             study.record(event)
         if due.steps and due.steps[0].kind is not StepKind.PROPOSE:
-            study._perform(due.steps[0])
+            study.perform(due.steps[0])
     study.record(e.StopRequested(reason="now", now=True))
     study.play()
     assert study.state.counts[TrialState.ABANDONED] == 1

@@ -4,6 +4,7 @@ The statistics stand in `factorial`; here they meet the state of a study. Functi
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autoresearch.domain import events as e
 from autoresearch.domain import factorial
@@ -260,14 +261,18 @@ def removal(
 def _standings(state: StudyState, round: Round) -> list[e.Event]:
     """What the outcomes of its atoms say of each trial that waited."""
     events: list[e.Event] = []
-    by_atom = {outcome.atom: outcome for outcome in round.outcomes or ()}
     settled_up_to = {kept.number for kept in _lineage_up_to(state, round.incumbent)}
     for kept in unsettled(state):
         if kept.number not in settled_up_to:
             continue
-        own = [by_atom[atom.id] for atom in round.atoms or () if kept.number in atom.trials]
-        events.append(_standing(kept.number, own))
+        events.append(_standing(kept.number, _outcomes_of(round, kept.number)))
     return events
+
+
+def _outcomes_of(round: Round, trial: int) -> list[e.AtomOutcome]:
+    """What a judged round says of the atoms that are this trial's change."""
+    by_atom = {outcome.atom: outcome for outcome in round.outcomes or ()}
+    return [by_atom[atom.id] for atom in round.atoms or () if trial in atom.trials]
 
 
 def _lineage_up_to(state: StudyState, number: int) -> list[KeptTrial]:
@@ -300,12 +305,10 @@ def _standing(trial: int, own: list[e.AtomOutcome]) -> e.StandingChanged:
 def headline(state: StudyState) -> tuple[e.Event, ...]:
     """At the end: runs of base and confirmed-only tree on fresh shared seeds, then their difference."""
     study = state.study
-    if not state.headline_due or state.round or not state.rounds:
-        return ()
     base, confirmed = study.base_tree, state.confirmed_tree
+    if not state.headline_due or state.round or not state.rounds or confirmed == base:
+        return ()
     last = state.rounds[-1].number
-    if confirmed == base:
-        return (e.HeadlineFailed(round=last, reason="nothing is confirmed any more"),)
     seeds = [derive(study.seed, "headline", last, index, state.epoch) for index in range(_headline_runs(state))]
     runs = [
         RunKey(tree=tree, rung=study.rung.name, seed=seed, epoch=state.epoch)
@@ -317,33 +320,61 @@ def headline(state: StudyState) -> tuple[e.Event, ...]:
         return (e.RunsRequested(purpose=e.Purpose.HEADLINE, runs=missing, round=last),)
     if any(run in state.pending for run in runs):
         return ()
-    return (_headline_judged(state, last, [done[run] for run in runs]),)
+    return _headline_judged(state, last, len(runs))
 
 
 def _headline_runs(state: StudyState) -> int:
     return 1 if noise_of(state).sigma == 0.0 else SCHEDULE.headline
 
 
-def _headline_judged(state: StudyState, round: int, runs: list[object]) -> e.Event:
+def _headline_judged(state: StudyState, round: int, runs: int) -> tuple[e.Event, ...]:
     study = state.study
     base = state.gains(study.base_tree, e.Purpose.HEADLINE)
     best = state.gains(state.confirmed_tree, e.Purpose.HEADLINE)
     if not base or not best:
-        which = "base" if not base else "confirmed-only"
-        return e.HeadlineFailed(round=round, reason=f"no run of the {which} tree succeeded")
+        return _headline_failed(state, "base" if not base else "confirmed-only")
     test = difference(best, base, noise=noise_of(state))
     held = _holdout(state, state.confirmed_tree), _holdout(state, study.base_tree)
-    return e.HeadlineJudged(
+    told = e.HeadlineJudged(
         round=round,
         base=study.metric.value(mean(base)),
         confirmed=study.metric.value(mean(best)),
         effect=test.effect,
         low=test.low,
         high=test.high,
-        runs=len(runs),
+        runs=runs,
         holdout_effect=mean(held[0]) - mean(held[1]) if all(held) else None,
         holdout_se=noise_of(state).sigma * (1 / len(held[0]) + 1 / len(held[1])) ** 0.5 if all(held) else None,
     )
+    return (told,)
+
+
+def _headline_failed(state: StudyState, which: str) -> tuple[e.Event, ...]:
+    """Back to the tree that was last measured beside the base; what was confirmed since is undecided again."""
+    lost = _unmeasured(state)
+    events: list[e.Event] = [
+        e.HeadlineFailed(round=lost[0].number, reason=f"no run of the {which} tree succeeded"),
+    ]
+    for kept in state.lineage():
+        own = [outcome for round in lost for outcome in _outcomes_of(round, kept.number)]
+        own = [outcome for outcome in own if outcome.standing is Standing.CONFIRMED]
+        if own and kept.standing is Standing.CONFIRMED:
+            reason = f"confirmed by removal, but no run of the {which} tree succeeded"
+            events.append(replace(_standing(kept.number, own), standing=Standing.UNDECIDED, reason=reason))
+    return tuple(events)
+
+
+def _unmeasured(state: StudyState) -> list[Round]:
+    """The rounds that made the confirmed tree and had no headline yet, oldest first; else the last round."""
+    found: list[Round] = []
+    tree = state.confirmed_tree
+    for round in reversed(state.rounds):
+        if round.confirmed == tree != round.reference:
+            if round.headline:
+                break
+            found.append(round)
+            tree = round.reference
+    return found[::-1] or [state.rounds[-1]]
 
 
 def _holdout(state: StudyState, tree: str) -> list[float]:

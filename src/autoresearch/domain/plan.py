@@ -188,12 +188,10 @@ def _judge(state: StudyState, trial: OpenTrial) -> tuple[e.Event, ...]:
     answer = RULES[state.study.acceptance].decide(evidence)
     if isinstance(answer, MoreRuns):
         return _more(state, trial, answer)
+    if suspect := _implausible(state, trial, evidence, answer):
+        return suspect
     if answer.outcome is Outcome.KEEP:
-        return (
-            _implausible(state, trial, evidence, answer)
-            or _guarded(state, trial, answer)
-            or _kept(state, trial, answer)
-        )
+        return _guarded(state, trial, answer) or _kept(state, trial, answer)
     return (_discarded(state, trial, answer, rule="acceptance"),)
 
 
@@ -235,8 +233,8 @@ def _more(state: StudyState, trial: OpenTrial, wanted: MoreRuns) -> tuple[e.Even
 def _implausible(state: StudyState, trial: OpenTrial, evidence: Evidence, verdict: Verdict) -> tuple[e.Event, ...]:
     """A gain too good to be true is run again before it is believed, even with a deterministic metric.
 
-    Suspect is a tree with any reading beyond the bound and beyond 6 sigma above the incumbent; it is believed when
-    every one of its runs shows at least half of that.
+    Suspect is a tree with any reading beyond the bound and beyond 6 sigma above the incumbent; it is judged as usual
+    when every one of its runs shows at least half of that.
     """
     bound, sigma = state.study.metric.implausible, evidence.noise.sigma
     if bound is None:
@@ -247,7 +245,7 @@ def _implausible(state: StudyState, trial: OpenTrial, evidence: Evidence, verdic
     if most <= max(bound.at(level), 6 * sigma):
         return ()
     if (wanted := (SUSPECT_RUNS if sigma else 2) - len(gains)) > 0:
-        return _more(state, trial, MoreRuns(trial=wanted, incumbent=0))
+        return _more(state, trial, MoreRuns(trial=wanted, incumbent=0)) if verdict.outcome is Outcome.KEEP else ()
     if least >= most / 2:
         return ()
     reason = f"implausible: {most:+.4g} in one run and {least:+.4g} in another of {len(gains)}"

@@ -10,7 +10,7 @@ import random
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 from statistics import fmean, stdev
@@ -38,6 +38,8 @@ from autoresearch.domain.plan import Limits, Step, StepKind, plan
 from autoresearch.testing.priors import PRIORS, Prior
 
 BASE_TREE = "base"
+ALONE = Limits()
+"""One trial at a time, and no clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +103,9 @@ class SimulatedStudy:
             metric=Metric(name="gain", direction=Direction.MAXIMIZE),
             rungs=(Rung(name="only", budget=Budget(seconds=1.0)),),
             acceptance=acceptance,
-            **{"stop": Stop(trials=None, runs=runs if confirm else None), **more},
+            stop=Stop(trials=None, runs=runs if confirm else None),
         )
-        self.record(e.StudyCreated(study=study, spec=""))
+        self.record(e.StudyCreated(study=replace(study, **more), spec=""))
         self.record(e.EpochOpened(epoch=0, fingerprint="", reason="created"))
 
     def record(self, event: e.Event) -> None:
@@ -112,20 +114,20 @@ class SimulatedStudy:
         self.events.append(event)
         fold(self.state, e.Recorded(seq=self._seq, at=0.0, event=event))
 
-    def play(self) -> Outcome:
-        """Ask and perform until nothing is due."""
+    def play(self, limits: Limits = ALONE, *, order: random.Random | None = None) -> Outcome:
+        """Ask and perform until nothing is due: the most urgent step first, or with `order` any of them."""
         while True:
             if self._search_only is not None and self.state.runs >= self._search_only:
                 self._search_only = None
                 self.record(e.StopRequested(reason="all runs used", now=True))
-            due = plan(self.state, Limits())
+            due = plan(self.state, limits)
             for event in due.decision:
                 self._watch(event)
                 self.record(event)
                 if self._search_only is not None and isinstance(event, e.TrialKept):
                     self.record(e.StandingChanged(trial=event.trial, standing=Standing.HELD, reason="search only"))
             if due.steps:
-                self._perform(due.steps[0])
+                self.perform(order.choice(due.steps) if order else due.steps[0])
             elif not due.decision:
                 return self._outcome()
 
@@ -141,21 +143,27 @@ class SimulatedStudy:
             gain = self.truth(trial.tree) - self.truth(self.state.incumbent_trial.tree)
             self.false_keeps += gain <= 0
 
-    def _perform(self, step: Step) -> None:
+    def perform(self, step: Step) -> None:
+        """What a worker would do; a subclass changes the world by `execute` and `measure`."""
         match step.kind:
             case StepKind.PROPOSE if step.trial is not None:
                 self._propose(step.trial)
             case StepKind.EXECUTE if step.run is not None:
-                self.record(e.RunEnded(run=step.run, result=RunResult(status=RunStatus.OK)))
+                self.record(e.RunEnded(run=step.run, result=self.execute(step)))
             case StepKind.SCORE if step.run is not None:
-                self.record(e.RunMeasured(run=step.run, scores=Scores(metrics={"gain": self._measure(step.run)})))
+                self.record(e.RunMeasured(run=step.run, scores=Scores(metrics=self.measure(step.run))))
             case StepKind.SPLIT:
                 self._split()
             case StepKind.COMPOSE:
                 self._compose()
 
-    def _measure(self, run: RunKey) -> float:
-        return self.truth(run.tree) + (self._chance.gauss(0.0, self._sigma) if self._sigma else 0.0)
+    def execute(self, step: Step) -> RunResult:
+        """How the run of `step` ends."""
+        return RunResult(status=RunStatus.OK)
+
+    def measure(self, run: RunKey) -> dict[str, float]:
+        """What the scorer says of a run that ended well."""
+        return {"gain": self.truth(run.tree) + (self._chance.gauss(0.0, self._sigma) if self._sigma else 0.0)}
 
     def _propose(self, trial: int) -> None:
         parent = self.state.kept[self.state.open[trial].parent].tree
