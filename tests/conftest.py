@@ -1,7 +1,5 @@
 """Shared by all tests: which of them can run here, and how many cannot."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from autoresearch.adapters.execution.choose import bubblewrap_trouble, how_to_get_it
@@ -27,8 +25,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_controller(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not inherit the surroundings of a study that happens to run them."""
     for name in ("AUTORESEARCH_CONTROLLER", "AUTORESEARCH_SEED", "AUTORESEARCH_OUT", "AUTORESEARCH_BUDGET"):
         monkeypatch.delenv(name, raising=False)
-    return
