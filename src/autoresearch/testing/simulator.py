@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
+from multiprocessing import get_context
 from statistics import fmean, stdev
 from typing import Any
 
@@ -285,7 +286,7 @@ def simulate(
     one = partial(_play, prior, runs, acceptance, confirm)
     if processes == 1:
         return summarise([one(seed) for seed in seeds])
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return summarise(list(pool.map(one, seeds, chunksize=max(1, min(25, len(seeds) // (4 * processes))))))
 
 
