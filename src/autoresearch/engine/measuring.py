@@ -17,6 +17,7 @@ from autoresearch.domain.errors import InfraError, ScoreRefused
 from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Metric, RunKey, RunResult, RunStatus, Scores
+from autoresearch.engine.artifacts import remove, take_in
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import RunFiles, Running, Task, Workspace
 
@@ -56,17 +57,19 @@ def execute(
     that worker has them.
     """
     files = files_of(desk.runs, run)
-    shutil.rmtree(files.log.parent, ignore_errors=True)
+    remove(files.log.parent)
     files.artifacts.mkdir(parents=True, mode=0o700)
     with desk.store.workspace(run.tree, without=desk.conditions.hidden) as workspace:
         running = desk.executor.start(task_for(desk.conditions, workspace, run, files))
         watch(running)
         result = running.wait()
         held()
-        if result.status.ok:
-            _collect(workspace.root, files.artifacts, lambda path: matches(path, desk.conditions.artifacts))
+        if result.status.ok and (
+            wrong := take_in(workspace.root, files.artifacts, lambda path: matches(path, desk.conditions.artifacts))
+        ):
+            result = replace(result, status=RunStatus.FAILED, reason=wrong, tail="")
     if not result.status.ok:
-        shutil.rmtree(files.artifacts, ignore_errors=True)
+        remove(files.artifacts)
         _put_away(files)
     return e.RunEnded(run=run, result=_explained(result))
 
@@ -77,21 +80,6 @@ def _explained(result: RunResult) -> RunResult:
     if result.status is not RunStatus.FAILED or not last:
         return result
     return replace(result, reason=f"{result.reason}: {last[:200]}")
-
-
-def _collect(workspace: Path, artifacts: Path, wanted: Callable[[str], bool]) -> None:
-    """Copy what matches the spec's `artifacts` from the workspace: regular files only, links are never followed."""
-    pending = [workspace]
-    while pending:
-        for entry in pending.pop().iterdir():
-            if entry.is_symlink() or entry.name == ".git":
-                continue
-            if entry.is_dir():
-                pending.append(entry)
-            elif entry.is_file() and wanted(path := entry.relative_to(workspace).as_posix()):
-                target = artifacts / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(entry, target, follow_symlinks=False)
 
 
 def score(desk: Desk, state: StudyState, run: RunKey, purpose: e.Purpose | None) -> e.RunMeasured | e.RunRefused:
@@ -112,7 +100,7 @@ def score(desk: Desk, state: StudyState, run: RunKey, purpose: e.Purpose | None)
 def put_away(desk: Desk, run: RunKey) -> None:
     """After a run's end is recorded: drop its artifacts, compress a long log."""
     files = files_of(desk.runs, run)
-    shutil.rmtree(files.artifacts, ignore_errors=True)
+    remove(files.artifacts)
     _put_away(files)
 
 
