@@ -5,6 +5,7 @@
 
 import contextlib
 import copy
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from autoresearch.bootstrap.fingerprint import changed, fingerprint, written
 from autoresearch.bootstrap.place import Place
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
-from autoresearch.domain.globs import matches
+from autoresearch.domain.globs import globs, matches
 from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.model import Budget, Clock, Source, Study
 from autoresearch.engine.desk import Conditions, Desk
@@ -226,9 +227,23 @@ def mounts_of(place: Place, spec: Spec) -> tuple[Mount, ...]:
 
 
 def masked_of(place: Place, spec: Spec) -> tuple[Path, ...]:
-    """Hidden files that lie outside the repository."""
+    """Hidden files that lie outside the repository, and those that an input would show."""
     patterns = [glob for glob in spec.workspace.hidden if glob.startswith(("{stdlib}/", "/", "~"))]
-    return expand_masks(patterns, inputs_of(place, spec)) if patterns else ()
+    outside = expand_masks(patterns, inputs_of(place, spec)) if patterns else ()
+    return tuple(dict.fromkeys((*outside, *_hidden_in_inputs(place, spec))))
+
+
+def _hidden_in_inputs(place: Place, spec: Spec) -> Iterator[Path]:
+    """What the hidden globs of the repository name inside the inputs; a directory that is hidden whole comes alone."""
+    hidden = globs(tuple(glob.removesuffix("/**") for glob in hidden_of(spec)))
+    pending = [path for path in inputs_of(place, spec) if path.is_relative_to(place.top)] if hidden.patterns else []
+    while pending:
+        path = pending.pop()
+        relative = path.relative_to(place.top).as_posix()
+        if hidden.match(relative):
+            yield path
+        elif path.is_dir() and hidden.below(relative):
+            pending += [Path(entry.path) for entry in os.scandir(path) if not entry.is_symlink()]
 
 
 def hidden_of(spec: Spec) -> tuple[str, ...]:
