@@ -161,6 +161,16 @@ def test_an_atom_that_fails_without_another_becomes_one_with_it() -> None:
     assert isclose(found[(1, 3)].effect, 5.0, abs_tol=1e-9)
 
 
+def test_one_crash_that_only_one_pair_can_explain_makes_them_one() -> None:
+    """A name and its use: without the name the use fails, without the use the name is only a cost."""
+    cells = [(False, True), (True, True), (True, True), (False, False), (True, False), (True, True)]
+    effects = estimate(cells=cells, gains=[None, 10.0, 10.1, 1.0, -7.0, 9.9], noise=NOISE).effects
+    assert [each.atoms for each in effects] == [(0, 1)]
+    assert effects[0].effect == pytest.approx(9.0, abs=0.2)
+    flaky = estimate(cells=cells, gains=[None, None, 10.1, 1.0, -7.0, 9.9], noise=NOISE).effects
+    assert [each.atoms for each in flaky] == [(0,), (1,)]
+
+
 def test_a_single_chance_crash_blames_nobody() -> None:
     cells = design(atoms=3, runs=20, seed=5)
     values: list[float | None] = list(gains(cells, (2.0, 2.0, 0.0)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toys import Toy, repository
+from tests.toys import Toy, repository, toy
 
 pytestmark = pytest.mark.sandbox
 
@@ -34,7 +34,7 @@ command = ["python", "score.py"]
 kind = "mutate"
 
 [stop]
-trials = 12
+trials = 6
 """
 MEASURE = """\
 import json, os, random
@@ -87,9 +87,27 @@ def test_random_edits_of_a_library_end_in_an_honest_account(tmp_path: Path) -> N
     done = study.program("run", "--seed", "5", timeout=300)
     assert done.returncode == 0, done.stderr
     rows = study.json("log", "--all")["trials"]
-    assert sum(row["researcher"] == "mutate" for row in rows) == 12
+    assert sum(row["researcher"] == "mutate" for row in rows) == 6
     assert {row["state"] for row in rows} <= {"kept", "discarded", "crashed", "vetoed", "abandoned"}
     confirmed = [row for row in rows if row["standing"] == "confirmed"]
     assert "nothing held up" in done.stdout or confirmed
     assert study.git("status", "--porcelain", "--ignored") == before
     assert study.program("doctor").returncode == 0
+
+
+def test_two_places_of_an_edit_that_need_each_other_are_confirmed_as_one(tmp_path: Path) -> None:
+    """A definition and its use lie apart in the file; neither is an improvement without the other."""
+    changes = [
+        {"file": "train.py", "find": "random\n\n", "replace": "random\n\nBEST = 6\n\n"},
+        {"file": "train.py", "find": "DEPTH = 3", "replace": "DEPTH = BEST"},
+    ]
+    edits = [{"hypothesis": "deeper, by name", "changes": changes}]
+    study = toy(tmp_path / "study", noise=0.05, stop="trials = 1", edits=edits)
+    done = study.program("run", "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    (row,) = study.json("log", "--all")["trials"]
+    assert (row["state"], row["standing"]) == ("kept", "confirmed"), row["reason"]
+    assert study.program("apply").returncode == 0
+    text = study.git("show", "autoresearch/toy:train.py")
+    assert "BEST = 6" in text
+    assert "DEPTH = BEST" in text

@@ -287,16 +287,21 @@ def _pooled(residual: float, free: int, noise: Noise) -> tuple[float, float]:
 
 
 def _explain(cells: Sequence[Cell], gains: Sequence[float | None]) -> tuple[set[int], list[tuple[int, int]]]:
-    """Single atoms, then pairs, that account for crashes: (atoms needed in every tree, pairs that stand together)."""
+    """Single atoms, then pairs, that account for crashes: (atoms needed in every tree, pairs that stand together).
+
+    Two crashes show a pair, or one that only this pair can explain where the full tree never crashed.
+    """
     atoms = range(len(cells[0]))
     alive = [cell for cell, gain in zip(cells, gains, strict=True) if gain is not None]
     dead = [cell for cell, gain in zip(cells, gains, strict=True) if gain is None]
     needed = {a for a in atoms if sum(not c[a] for c in dead) >= 2 and all(c[a] for c in alive)}
     dead = [cell for cell in dead if all(cell[a] for a in needed)]
     merged: list[tuple[int, int]] = []
+    flaky = any(all(cell) for cell in dead)
     while dead:
-        best = max(combinations(atoms, 2), key=lambda pair: _blame(pair, dead, alive), default=None)
-        if best is None or _blame(best, dead, alive) < 2:
+        blame = {pair: count for pair in combinations(atoms, 2) if (count := _blame(pair, dead, alive))}
+        best = max(blame, key=lambda pair: blame[pair], default=None)
+        if best is None or (blame[best] < 2 and (flaky or len(blame) > 1)):
             break
         merged.append(best)
         dead = [cell for cell in dead if cell[best[0]] == cell[best[1]]]
