@@ -17,6 +17,7 @@ from autoresearch.domain.stats import (
     difference,
     inflated,
     interval,
+    mean,
     scatter,
     t_quantile,
     t_tail,
@@ -40,6 +41,12 @@ def test_noise_is_pooled_within_groups() -> None:
 
 def test_equal_readings_are_a_deterministic_metric() -> None:
     assert pooled([[2.5] * 4]) == Noise(sigma=0.0, dof=3.0)
+
+
+@given(st.floats(min_value=-1e12, max_value=1e12), st.integers(2, 9))
+def test_repeats_of_a_deterministic_metric_have_no_scatter_to_the_last_bit(value: float, count: int) -> None:
+    assert mean([value] * count) == value
+    assert scatter([value] * count).squares == 0.0
 
 
 def test_scatter_adds_up_like_its_groups() -> None:

@@ -49,8 +49,9 @@ def scatter(group: Sequence[float]) -> Scatter:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean of at least one value."""
-    return fsum(values) / len(values)
+    """Arithmetic mean of at least one value; of equal values exactly that value, so they have no scatter."""
+    first = values[0]
+    return first + fsum(x - first for x in values) / len(values)
 
 
 def z_quantile(p: float) -> float:
