@@ -271,7 +271,7 @@ class Record(Protocol):
         ...
 
     def trial_of_tree(self, tree: str) -> TrialRow | None:
-        """The first trial that proposed this tree."""
+        """The first trial that proposed this tree and has, or will have, a result: not vetoed, not abandoned."""
         ...
 
     def runs(self, *, tree: str | None = None, limit: int = 1000) -> Sequence[RunRow]:

@@ -42,7 +42,9 @@ def admitted(desk: Desk, number: int, proposal: Proposal, frozen: Frozen) -> tup
     hypothesis = " ".join(proposal.hypothesis.split())[:400] or "(no hypothesis given)"
     veto = check(frozen.changes, lambda path: matches(path, desk.conditions.editable))
     rule, reason, same = (veto.rule, veto.reason, None) if veto else ("", "", None)
-    if veto is None and (earlier := desk.record.trial_of_tree(frozen.tree)) is not None:
+    if veto is None and frozen.tree == desk.state.study.base_tree:
+        rule, same, reason = "duplicate", BASE, "the same tree as the base"
+    elif veto is None and (earlier := desk.record.trial_of_tree(frozen.tree)) is not None:
         rule, same = "duplicate", earlier.number
         reason = f"the same tree as trial {earlier.number} ({earlier.state}); its result stands"
     if rule:

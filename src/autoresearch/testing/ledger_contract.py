@@ -7,7 +7,7 @@ Tests know the ledger by `ports` alone, and by the few further methods that `Che
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from autoresearch.domain.errors import LostLease
 from autoresearch.domain.events import (
     Paused,
     Purpose,
+    TrialAbandoned,
     TrialVetoed,
 )
 from autoresearch.domain.model import (
@@ -307,6 +308,25 @@ class LedgerContract(ABC):
         assert row.number == 1
         assert ledger.trial_of_tree(tree_of(2)) is None
         assert ledger.trial_of_tree("") is None
+
+    def test_a_tree_without_a_result_is_nobodys(self, ledger: CheckedLedger) -> None:
+        veto = TrialVetoed(trial=2, rule="editable", reason="no", tree=tree_of(2))
+        gone = TrialAbandoned(trial=1, reason="stopped")
+        ledger.record([opened(1), proposed(1), gone, opened(2), veto])
+        assert ledger.trial_of_tree(tree_of(1)) is None
+        assert ledger.trial_of_tree(tree_of(2)) is None
+
+    def test_a_tree_that_waits_for_its_verdict_is_not_proposed_again(self, ledger: CheckedLedger) -> None:
+        twin = replace(proposed(2), tree=tree_of(1))
+        ledger.record([opened(1), opened(2), proposed(1)])
+        assert ledger.record([twin]) is None
+        assert ledger.record([twin, discarded(1)]) is None
+        assert ledger.record([TrialAbandoned(trial=1, reason="stopped"), twin]) is not None
+
+    def test_a_removal_may_lead_to_any_tree(self, ledger: CheckedLedger) -> None:
+        mine = replace(opened(2), researcher="confirmation")
+        back = [mine, replace(proposed(2), tree=tree_of(1)), kept(2, over=0)]
+        assert ledger.record([opened(1), proposed(1), *back]) is not None
 
     def test_runs_oldest_first(self, ledger: CheckedLedger) -> None:
         more = [run_of(1, repeat=number) for number in range(1, 6)]

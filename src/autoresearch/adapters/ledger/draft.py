@@ -26,7 +26,7 @@ from autoresearch.domain.events import (
     RunsRequested,
 )
 from autoresearch.domain.lifecycle import TABLE
-from autoresearch.domain.model import RunKey
+from autoresearch.domain.model import RunKey, TrialState
 from autoresearch.domain.records import RunRow, TrialRow, run_row, trial_row
 
 OF_ROUND = (RoundOpened, RoundSplit, RoundJudged, RoundComposed, RoundSettled, HeadlineJudged, HeadlineFailed)
@@ -65,6 +65,13 @@ class Draft:
             found = self._database.one(schema.GET_TRIAL, {"number": number})
             self._trials[number] = read_trial(found) if found else None
         return self._trials[number]
+
+    def ready_with(self, tree: str) -> set[int]:
+        """Numbers of the trials that would wait for a verdict on `tree`."""
+        found = self._database.all(schema.READY_OF_TREE, {"tree": tree, "state": TrialState.READY.value})
+        rows = [row for row in map(read_trial, found) if row.number not in self._trials]
+        rows += [row for row in self._trials.values() if row is not None]
+        return {row.number for row in rows if row.tree == tree and row.state is TrialState.READY}
 
     def run(self, key: RunKey) -> RunRow | None:
         """A run as it would stand, by its short name."""

@@ -21,8 +21,10 @@ from autoresearch.domain.events import (
     StudyCreated,
     TrialKept,
     TrialOpened,
+    TrialProposed,
 )
-from autoresearch.domain.model import BASE, RunKey
+from autoresearch.domain.lineage import CONTROLLER, PERSON
+from autoresearch.domain.model import BASE, RunKey, TrialState
 
 
 def fits(event: Event, draft: Draft) -> bool:
@@ -51,6 +53,8 @@ def _trial_fits(event: Event, number: int, draft: Draft) -> bool:
     if isinstance(event, TrialKept) and event.over != draft.totals.incumbent:
         return False
     row = draft.trial(number)
+    if isinstance(event, TrialProposed) and row is not None and row.researcher not in (CONTROLLER, PERSON):
+        return row.state is TrialState.OPEN and not draft.ready_with(event.tree)  # else it is to be a duplicate
     return lifecycle.fits(row.state if row else None, event)
 
 

@@ -69,7 +69,7 @@ class SqlRecord:
         return read_trial(found) if found else None
 
     def trial_of_tree(self, tree: str) -> TrialRow | None:
-        """The first trial that proposed this tree."""
+        """The first trial that proposed this tree and has, or will have, a result: not vetoed, not abandoned."""
         found = self._database.one(schema.TRIAL_OF_TREE, {"tree": tree})
         return read_trial(found) if found else None
 
