@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from autoresearch.domain import events as e
 from autoresearch.domain import factorial
-from autoresearch.domain.lineage import CONTROLLER, FINAL, Control, KeptTrial, Round, StudyState
+from autoresearch.domain.lineage import CONTROLLER, FINAL, KeptTrial, Round, StudyState
 from autoresearch.domain.model import Atom, Cost, Move, RunKey, Standing
 from autoresearch.domain.seeds import derive
 from autoresearch.domain.stats import Noise, difference, mean
@@ -57,8 +57,8 @@ def _ratio(state: StudyState, waiting: Sequence[KeptTrial]) -> float:
     return mean([kept.effect for kept in waiting]) / sigma if waiting and sigma else 0.0
 
 
-def opened(state: StudyState, *, ending: bool) -> tuple[e.Event, ...]:
-    """The opening of a round, if one is due. `ending`: no trial will follow."""
+def opened(state: StudyState, *, ending: bool, searching: bool) -> tuple[e.Event, ...]:
+    """The opening of a round, if one is due. `ending`: the search is over; `searching`: further trials will follow."""
     waiting = unsettled(state)
     if state.round or not waiting or state.incumbent_trial.tree == state.confirmed_tree:
         return ()
@@ -66,7 +66,7 @@ def opened(state: StudyState, *, ending: bool) -> tuple[e.Event, ...]:
         reason = FINAL
     elif state.confirm_asked:
         reason = ASKED
-    elif factorial.due(SCHEDULE, atoms=_fresh(waiting), used=state.runs, spent=state.confirm_runs) and not ending:
+    elif searching and factorial.due(SCHEDULE, atoms=_fresh(waiting), used=state.runs, spent=state.confirm_runs):
         reason = INTERIM
     else:
         return ()
@@ -95,6 +95,9 @@ def cells(state: StudyState, round: Round, atoms: Sequence[Atom]) -> tuple[tuple
         size = max(least, factorial.interim_size(SCHEDULE, atoms=count))
     elif state.study.stop.runs is not None:
         size = factorial.final_size(SCHEDULE, atoms=count, left=final_runs(state))
+        if round.reason == ASKED:  # the search goes on: the rest of the runs is not this round's
+            ratio = _ratio(state, unsettled(state))
+            size = min(size, max(least, factorial.round_size(SCHEDULE, atoms=count, ratio=ratio)))
     else:
         size = max(least, factorial.final_size(SCHEDULE, atoms=count, left=final_runs(state)))
     if size and noise_of(state).sigma == 0.0:
@@ -149,7 +152,10 @@ def _judged(state: StudyState, round: Round) -> e.RoundJudged:
         confirmed=confirmed,
         last=round.reason == FINAL,
     )
-    reference = abs(mean(state.gains(state.study.base_tree) or [0.0]))
+    known = state.gains(state.study.base_tree) or [
+        gain for cell in round.cells if (gain := _gain(state, cell)) is not None
+    ]
+    reference = abs(mean(known or [0.0]))
     outcomes = factorial.judge(found, level=level, min_effect=state.study.metric.min_effect.at(reference))
     return e.RoundJudged(
         round=round.number,
@@ -380,9 +386,3 @@ def _unmeasured(state: StudyState) -> list[Round]:
 def _holdout(state: StudyState, tree: str) -> list[float]:
     metric = state.study.metric
     return [metric.gain(m.holdout[metric.name]) for m in state.readings_of(tree) if metric.name in m.holdout]
-
-
-def ended(state: StudyState) -> bool:
-    """Whether nothing of confirmation is left to do at the end of a study."""
-    stopped = state.control is Control.STOPPING and state.stop_now
-    return stopped or (state.round is None and not opened(state, ending=True) and not headline(state))

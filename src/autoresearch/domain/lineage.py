@@ -144,6 +144,8 @@ class StudyState:
         self.scatter = Scatter()
         self.counts: Counter[str] = Counter()
         self.since_keep = 0
+        self.fruitless = 0
+        """Proposals in a row that led to no run: vetoed or abandoned."""
         self.usd = 0.0
         self.runs = 0
         """Runs ended, whatever for."""
@@ -159,8 +161,12 @@ class StudyState:
         """Whether the last round was a final one and nothing was proposed since."""
         self.headline_due = False
         """Whether the confirmed-only tree has changed since it was last measured beside the base."""
+        self.given_up: Counter[str] = Counter()
+        """Trials abandoned after their tree was proposed, by tree: their runs are not asked for a second time."""
         self.infra: Counter[str] = Counter()
         """Infra errors in a row, by step."""
+        self.infra_reason = ""
+        """What the last of them said."""
 
     @property
     def study(self) -> Study:
@@ -242,6 +248,7 @@ def _(event: e.StudyCreated, state: StudyState) -> None:
 @_on(e.StudyAmended)
 def _(event: e.StudyAmended, state: StudyState) -> None:
     state._study, state.spec, state.program = event.study, event.spec, event.program
+    state.fruitless = 0
 
 
 @_on(e.EpochOpened)
@@ -266,7 +273,7 @@ def _(event: e.Paused, state: StudyState) -> None:
 @_on(e.Resumed)
 def _(event: e.Resumed, state: StudyState) -> None:
     state.control, state.reason, state.stop_now = Control.RUNNING, "", False
-    state.incumbent_failures = 0
+    state.incumbent_failures = state.fruitless = 0
     state.infra.clear()
 
 
@@ -283,6 +290,7 @@ def _(event: e.StudyFinished, state: StudyState) -> None:
 @_on(e.ConfirmRequested)
 def _(event: e.ConfirmRequested, state: StudyState) -> None:
     state.confirm_asked = state.headline_asked = True
+    state.stop_now = False
     if state.control is Control.FINISHED:
         state.control = Control.STOPPING
 
@@ -301,6 +309,7 @@ def _(event: e.HintDropped, state: StudyState) -> None:
 @_on(e.StepFailed)
 def _(event: e.StepFailed, state: StudyState) -> None:
     state.infra[event.step] += 1
+    state.infra_reason = event.reason
 
 
 # ---------------------------------------------------------------- runs
@@ -397,6 +406,8 @@ def _(event: e.TrialAbandoned, state: StudyState) -> None:
     state.infra.pop(f"propose:{event.trial}", None)
     for run in [run for run, pending in state.pending.items() if pending.trial == event.trial]:
         del state.pending[run]
+    if tree := state.open[event.trial].tree:
+        state.given_up[tree] += 1
     _end(state, event.trial, TrialState.ABANDONED)
 
 
@@ -442,6 +453,7 @@ def _end(state: StudyState, number: int, outcome: TrialState) -> None:
     state.counts[outcome] += 1
     if trial.researcher not in (CONTROLLER, PERSON):
         state.since_keep = 0 if outcome is TrialState.KEPT else state.since_keep + 1
+        state.fruitless = 0 if outcome not in (TrialState.VETOED, TrialState.ABANDONED) else state.fruitless + 1
     if outcome is not TrialState.KEPT:
         _forget(state, {trial.tree})
 

@@ -5,7 +5,7 @@ world (a researcher, a run, a scorer, the store): a worker claims it by lease, p
 Recovery after a crash is asking again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
@@ -13,7 +13,7 @@ from autoresearch.domain import confirmation
 from autoresearch.domain import events as e
 from autoresearch.domain.acceptance import RULES, Evidence, MoreRuns, Outcome, Reading, Verdict
 from autoresearch.domain.lineage import Control, OpenTrial, Stage, StudyState
-from autoresearch.domain.model import RunKey, TrialState
+from autoresearch.domain.model import BASE, RunKey, TrialState
 from autoresearch.domain.policies import POLICIES
 from autoresearch.domain.seeds import POOL, derive, pool_seed
 from autoresearch.domain.stats import mean
@@ -24,6 +24,8 @@ INFRA_TRIES = 5
 """Failures of the machine on one step after which a study pauses."""
 SUSPECT_RUNS = 3
 """Runs, the first one included, without which an implausible gain is not believed; 2 with a deterministic metric."""
+FRUITLESS = 100
+"""Proposals in a row that led to no run after which the search ends: it would spin without result."""
 FAILED_INCUMBENT = 3
 """Failed runs of the incumbent in a row after which a study pauses: what was kept does not run any more."""
 
@@ -96,6 +98,8 @@ def stop_reason(state: StudyState, limits: Limits) -> str:
         return f"{stop.trials} trials done"
     if (left := confirmation.search_runs_left(state)) is not None and left <= 0:
         return f"the rest of the {stop.runs} runs belongs to confirmation"
+    if state.fruitless >= FRUITLESS:
+        return f"{FRUITLESS} proposals in a row were vetoed or empty: the researcher has nothing new to propose"
     if stop.patience is not None and state.since_keep >= stop.patience:
         return f"{stop.patience} trials in a row without a keep"
     if stop.target is not None:
@@ -107,39 +111,36 @@ def stop_reason(state: StudyState, limits: Limits) -> str:
 
 
 def _decide(state: StudyState, limits: Limits) -> tuple[e.Event, ...]:
-    if stuck := _stuck(state):
-        return stuck
     if state.stop_now:
         return _given_up(state)
+    if stuck := _stuck(state):
+        return stuck
     if not _calibrated(state):
         return _calibrate(state)
     for trial in state.open.values():
         if trial.state is TrialState.READY and not state.waits_for(trial=trial.number):
             return _judge(state, trial)
-    ending = not limits.new_trials or bool(stop_reason(state, limits))
-    ending = ending and not state.open
+    over = not state.open and bool(stop_reason(state, limits))
+    asked = state.headline_asked and not (state.open or limits.new_trials)
     return (
         confirmation.advanced(state)
-        or (confirmation.opened(state, ending=ending and _confirms(state, limits)))
-        or (confirmation.headline(state) if ending and _confirms(state, limits) else ())
-        or _finish(state, limits, ending)
+        or confirmation.opened(state, ending=over, searching=limits.new_trials and not over)
+        or (confirmation.headline(state) if over or asked else ())
+        or _finish(state, limits, over)
         or _open(state, limits)
     )
-
-
-def _confirms(state: StudyState, limits: Limits) -> bool:
-    """Whether the end of the trials is the end of the study; a worker told to open none only finishes what is there."""
-    return limits.new_trials or state.headline_asked or bool(stop_reason(state, limits))
 
 
 def _stuck(state: StudyState) -> tuple[e.Event, ...]:
     if state.incumbent_failures >= FAILED_INCUMBENT:
         failed = [m for m in state.readings_of(state.incumbent_trial.tree) if m.failure]
-        what = "the base tree" if state.incumbent == 0 else f"trial {state.incumbent}, the incumbent,"
+        number = state.incumbent
+        what = "the base tree" if number == BASE else f"trial {number}, the incumbent (`discard {number}` undoes it),"
         return (e.Paused(reason=f"{what} failed {FAILED_INCUMBENT} times: {failed[-1].failure}"),)
     for step, count in state.infra.items():
         if count >= INFRA_TRIES:
-            return (e.Paused(reason=f"the machine failed {count} times at {step}; see `autoresearch log`"),)
+            said = state.infra_reason.strip().rpartition("\n")[2]
+            return (e.Paused(reason=f"the machine failed {count} times at {step}: {said}"),)
     stop = state.study.stop
     if stop.cost_usd is not None and state.usd >= stop.cost_usd and state.control is Control.RUNNING:
         return (e.Paused(reason=f"the cost cap of ${stop.cost_usd:g} is reached (${state.usd:.2f} spent)"),)
@@ -183,6 +184,7 @@ def _judge(state: StudyState, trial: OpenTrial) -> tuple[e.Event, ...]:
         return (e.TrialCrashed(trial=trial.number, reason=failed.failure),)
     if not runs:
         screen = _run(state, trial.tree, pool_seed(state.study.seed, trial.number))
+        screen = replace(screen, repeat=state.given_up[trial.tree])
         return (e.RunsRequested(purpose=e.Purpose.SCREEN, runs=(screen,), trial=trial.number),)
     evidence = _evidence(state, trial)
     answer = RULES[state.study.acceptance].decide(evidence)
@@ -308,10 +310,9 @@ def _open(state: StudyState, limits: Limits) -> tuple[e.Event, ...]:
     )
 
 
-def _finish(state: StudyState, limits: Limits, ending: bool) -> tuple[e.Event, ...]:
-    reason = stop_reason(state, limits)
-    if ending and reason and not state.pending and state.round is None:
-        return (e.StudyFinished(reason=reason),)
+def _finish(state: StudyState, limits: Limits, over: bool) -> tuple[e.Event, ...]:
+    if over and not state.pending and state.round is None:
+        return (e.StudyFinished(reason=stop_reason(state, limits)),)
     return ()
 
 
