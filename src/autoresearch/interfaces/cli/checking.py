@@ -37,7 +37,7 @@ def check(session: Session, *, tell: Callable[[str], None]) -> dict[str, Any]:
         "self_reported": session.study.metric.source == "stdout",
         "sandbox": {"name": sandbox.name, "safe": sandbox.safe, "protects": protects, "how_to_get": how_to_get_it()},
     }
-    tell(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f" (unsafe). {how_to_get_it()}"))
+    tell(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f". {how_to_get_it()}"))
     for sentence, held in sandbox.protects():
         tell(f"  {'yes' if held else 'NO '}  {sentence}")
     if found["self_reported"]:
@@ -69,7 +69,7 @@ def look(session: Session) -> dict[str, Any]:
         return {"problem": safe(str(refused), 1000), "hints": [], "tail": result.tail}
     finally:
         measuring.put_away(desk, run)
-    if isinstance(event, e.RunRefused):
+    if not isinstance(event, e.RunMeasured):
         return {"problem": safe(event.reason, 1000), "hints": diagnose(result, session), "tail": result.tail}
     value = event.scores.metrics[study.metric.name]
     return {"problem": "", "hints": [], "value": value, "seconds": result.wall, "cpu": result.cpu, "first": value}

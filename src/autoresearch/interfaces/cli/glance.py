@@ -83,7 +83,7 @@ class Glance:
     @property
     def labels(self) -> tuple[str, ...]:
         """What must be said of the study wherever it is shown."""
-        unsafe = [f"unsafe sandbox: {self.sandbox}"] if self.sandbox and not self.safe else []
+        unsafe = ["unsafe: no sandbox"] if self.sandbox and not self.safe else []
         return (*(["self-reported metric"] if self.self_reported else []), *unsafe)
 
     @property

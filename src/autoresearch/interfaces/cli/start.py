@@ -132,7 +132,7 @@ def demo(
     sandbox = best_sandbox()
     if not json:
         say(f"tinylm, small rung, in {directory}: a byte-level language model on the Python standard library's sources")
-        say(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f" (unsafe). {how_to_get_it()}"))
+        say(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f". {how_to_get_it()}"))
     place = locate(directory)
     spec = spec_here(place)
     count = workers or min(spec.search.workers, os.cpu_count() or 1)

@@ -66,7 +66,7 @@ def _status_lines(view: Glance) -> list[str]:
         ["incumbent", f"{incumbent}: {metric.name} {number(view.value)}{gain}"],
         ["confirmed", f"{view.confirmed} of the kept trials so far"],
         ["spent", ", ".join(spent)],
-        ["sandbox", (view.sandbox or "nothing was run here") + ("" if view.safe else "  (unsafe)")],
+        ["sandbox", view.sandbox or "nothing was run here"],
     ]
     if view.state != "finished":
         rows.append(["next stop", next_stop(view)])

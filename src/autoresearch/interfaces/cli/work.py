@@ -161,7 +161,7 @@ def labels(session: Session) -> str:
     if session.study.metric.source is Source.STDOUT:
         words.append("self-reported metric")
     if not session.sandbox.safe:
-        words.append(f"{session.sandbox.name}: no sandbox")
+        words.append("unsafe: no sandbox")
     return ", ".join(words)
 
 

@@ -255,7 +255,7 @@ def _origin(data: ReportData) -> Iterable[tuple[str, str | Cell]]:
     if facts.spec:
         yield "spec", f"sha256 {hashlib.sha256(facts.spec.encode()).hexdigest()}"
     if facts.sandbox:
-        yield "sandbox", facts.sandbox + ("" if facts.safe else " (unsafe)")
+        yield "sandbox", facts.sandbox
     if facts.hardware:
         yield "hardware", facts.hardware
     if facts.started is not None:

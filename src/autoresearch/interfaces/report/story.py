@@ -18,7 +18,7 @@ def labels(data: ReportData) -> tuple[Cell, ...]:
     if data.self_reported:
         found.append(Cell(text="self-reported metric: printed by the code under trial", tone=Tone.WARN))
     if data.facts.sandbox and not data.facts.safe:
-        found.append(Cell(text=f"unsafe sandbox: {data.facts.sandbox}", tone=Tone.BAD))
+        found.append(Cell(text="unsafe: no sandbox", tone=Tone.BAD))
     if data.facts.record_verified is False:
         found.append(Cell(text="the record does not verify: somebody changed it", tone=Tone.BAD))
     return tuple(found)
