@@ -209,6 +209,14 @@ class RunRefused(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLost(Event):
+    """The artifacts of a run that ended well were gone before they were scored: it is to be executed again."""
+
+    run: RunKey
+    reason: str
+
+
 # ---------------------------------------------------------------- trials
 
 

@@ -356,6 +356,12 @@ def _(event: e.RunRefused, state: StudyState) -> None:
         _settle_run(state, event.run, Measured(run=event.run, purpose=pending.purpose, failure=event.reason))
 
 
+@_on(e.RunLost)
+def _(event: e.RunLost, state: StudyState) -> None:
+    if (pending := state.pending.get(event.run)) is not None:
+        state.pending[event.run] = replace(pending, stage=Stage.EXECUTE)
+
+
 def _settle_run(state: StudyState, run: RunKey, measured: Measured) -> None:
     del state.pending[run]
     state.infra.pop(f"score:{run.id}", None)

@@ -12,6 +12,9 @@ Scalar = bool | int | float | str
 BASE = 0
 """Number of the trial that stands for the base commit: the first incumbent, never proposed by anybody."""
 
+LARGEST = 1e100
+"""Largest size of a number that is believed: squares and sums of squares stay finite, so that no fold can fail."""
+
 
 class Direction(StrEnum):
     """Which way a metric improves."""

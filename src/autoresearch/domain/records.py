@@ -10,6 +10,7 @@ from autoresearch.domain.events import (
     Event,
     Purpose,
     RunEnded,
+    RunLost,
     RunMeasured,
     RunRefused,
     StandingChanged,
@@ -181,6 +182,8 @@ def run_row(row: RunRow, event: Event, at: float) -> RunRow:
             )
         case RunRefused():
             return replace(row, status=RunStatus.REFUSED, reason=event.reason, ended_at=at)
+        case RunLost():
+            return replace(row, status=None, reason=event.reason, ended_at=None)
     return row
 
 

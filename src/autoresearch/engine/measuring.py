@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.domain import events as e
-from autoresearch.domain.errors import InfraError, ScoreRefused
+from autoresearch.domain.errors import ScoreRefused
 from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import StudyState
-from autoresearch.domain.model import Metric, RunKey, RunResult, RunStatus, Scores
+from autoresearch.domain.model import LARGEST, Metric, RunKey, RunResult, RunStatus, Scores
 from autoresearch.engine.artifacts import remove, take_in
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import RunFiles, Running, Task, Workspace
@@ -82,19 +82,19 @@ def _explained(result: RunResult) -> RunResult:
     return replace(result, reason=f"{result.reason}: {last[:200]}")
 
 
-def score(desk: Desk, state: StudyState, run: RunKey, purpose: e.Purpose | None) -> e.RunMeasured | e.RunRefused:
+def score(
+    desk: Desk, state: StudyState, run: RunKey, purpose: e.Purpose | None
+) -> e.RunMeasured | e.RunRefused | e.RunLost:
     """Have a run scored; its artifacts are removed afterwards, its log and metric stream stay."""
     files = files_of(desk.runs, run)
     if not files.artifacts.is_dir():
-        raise InfraError(f"the artifacts of run {run.id} are gone from {files.artifacts}; run it again")
+        return e.RunLost(run=run, reason=f"its artifacts are gone from {files.artifacts}")
     holdout = state.study.holdout and purpose is e.Purpose.HEADLINE
     try:
         scores = checked(state.study.metric, desk.scorer.score(run, files, holdout=holdout))
     except ScoreRefused as refusal:
-        event: e.RunMeasured | e.RunRefused = e.RunRefused(run=run, reason=str(refusal))
-    else:
-        event = e.RunMeasured(run=run, scores=scores)
-    return event
+        return e.RunRefused(run=run, reason=str(refusal))
+    return e.RunMeasured(run=run, scores=scores)
 
 
 def put_away(desk: Desk, run: RunKey) -> None:
@@ -105,13 +105,15 @@ def put_away(desk: Desk, run: RunKey) -> None:
 
 
 def checked(metric: Metric, scores: Scores) -> Scores:
-    """The scores, if the deciding metric is among them and every number is finite. Raises `ScoreRefused`."""
+    """The scores, if the deciding metric is among them and one can reckon with all numbers. Raises `ScoreRefused`."""
     if metric.name not in scores.metrics:
         seen = ", ".join(sorted(scores.metrics)) or "none at all"
         raise ScoreRefused(f"the metric {metric.name!r} was never given; metrics found: {seen}")
     for name, value in (*scores.metrics.items(), *scores.holdout.items()):
         if not math.isfinite(value):
             raise ScoreRefused(f"the metric {name!r} is {value}: not a finite number")
+        if abs(value) > LARGEST:
+            raise ScoreRefused(f"the metric {name!r} is {value:g}: beyond {LARGEST:g} nothing is believed")
     return scores
 
 

@@ -137,7 +137,7 @@ class Worker:
             if not self._dropped.is_set():
                 # The files of a run that has ended would not outlast a power cut either: it is then run again.
                 spent = self._record(events, lease=lease, lasting=step.kind is not StepKind.EXECUTE)
-                if step.kind is StepKind.SCORE and step.run is not None:
+                if spent and step.kind is StepKind.SCORE and step.run is not None:
                     self._broom.submit(measuring.put_away, self._desk, step.run)
         except LostLease:
             return  # another worker has taken the step over: what was done here is dropped

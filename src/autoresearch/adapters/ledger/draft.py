@@ -21,6 +21,7 @@ from autoresearch.domain.events import (
     RoundSettled,
     RoundSplit,
     RunEnded,
+    RunLost,
     RunMeasured,
     RunRefused,
     RunsRequested,
@@ -98,7 +99,7 @@ class Draft:
             (self._new_trials if before is None else self._changed_trials).add(event.chain)
         elif isinstance(event, RunsRequested):
             self._request(event, at)
-        elif isinstance(event, RunEnded | RunMeasured | RunRefused):
+        elif isinstance(event, RunEnded | RunMeasured | RunRefused | RunLost):
             if (run := self.run(event.run)) is not None:
                 self._runs[run.id] = run_row(run, event, at)
                 self._changed_runs.add(run.id)

@@ -14,6 +14,7 @@ from autoresearch.domain.events import (
     RoundOpened,
     RoundSettled,
     RunEnded,
+    RunLost,
     RunMeasured,
     RunRefused,
     RunsRequested,
@@ -38,7 +39,7 @@ def fits(event: Event, draft: Draft) -> bool:
             return _request_fits(event, draft)
         case RunEnded():
             return _run_is(draft, event.run, ended=False)
-        case RunMeasured() | RunRefused():
+        case RunMeasured() | RunRefused() | RunLost():
             return _run_is(draft, event.run, ended=True)
         case EpochOpened():
             return event.epoch > draft.totals.epoch

@@ -81,7 +81,11 @@ class CommandScorer:
             scorer = self._start(document, files, pipes, result)
             pipes.close()
             ended = scorer.wait()
-            answers = {split: running.wait() for split, (running, _) in predicts.items() if running}
+            under_way = {split: running for split, (running, _) in predicts.items() if running}
+            if ended.status.ok:  # it has all the answers it asked for; nobody waits for who asks no more
+                for running in under_way.values():
+                    running.stop()
+            answers = {split: running.wait() for split, running in under_way.items()}
             return _read(ended, answers, result.text(), holdout=holdout)
 
     def _start(self, document: dict[str, Any], files: RunFiles, pipes: "Pipes", result: "Result") -> Running:
@@ -202,7 +206,7 @@ def _read(ended: RunResult, answers: Mapping[str, RunResult], text: bytes, *, ho
         raise ScoreRefused("; ".join(part for part in (said or f"scorer: {ended.reason}", *failed) if part))
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScoreRefused(
             f"the scorer wrote no JSON document to AUTORESEARCH_RESULT_FD ({error}); "
             f"its log ends: {ended.tail[-200:]!r}"
@@ -213,7 +217,7 @@ def _read(ended: RunResult, answers: Mapping[str, RunResult], text: bytes, *, ho
     return Scores(
         metrics=_numbers(document["metrics"]),
         holdout=_numbers(document.get(HOLDOUT) or {}) if holdout else {},
-        notes=notes if isinstance(notes, str) else json.dumps(notes, sort_keys=True),
+        notes=_text(notes if isinstance(notes, str) else json.dumps(notes, sort_keys=True)),
     )
 
 
@@ -223,7 +227,15 @@ def _numbers(values: Any) -> dict[str, float]:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ScoreRefused(f"the metric {name!r} is no number: {value!r}")
-    return {name: float(value) for name, value in values.items()}
+    try:
+        return {_text(name): float(value) for name, value in values.items()}
+    except OverflowError as error:
+        raise ScoreRefused("a metric is an integer too large for any measurement") from error
+
+
+def _text(text: str) -> str:
+    """Text that can be written anywhere: JSON may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _last_lines(tail: str) -> Iterator[str]:

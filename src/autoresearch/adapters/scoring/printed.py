@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoresearch.adapters.scoring.stdout import parse_metrics
 from autoresearch.domain.errors import ScoreRefused
-from autoresearch.domain.model import RunKey, Scores
+from autoresearch.domain.model import LARGEST, RunKey, Scores
 from autoresearch.ports import RunFiles
 
 
@@ -25,7 +25,7 @@ class PrintedScorer:
         if self._metric not in metrics:
             seen = ", ".join(sorted(metrics)[:10]) or "none"
             raise ScoreRefused(f"the run never printed `{self._metric}: <number>`; metrics found in its log: {seen}")
-        return Scores(metrics=metrics)
+        return Scores(metrics={name: x for name, x in metrics.items() if name == self._metric or abs(x) <= LARGEST})
 
 
 def _lines(log: Path) -> Iterator[str]:
