@@ -1,5 +1,6 @@
 """Bad input, one row each: a clear message and exit status 2, or a recorded state and 1; never a traceback."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -78,7 +79,9 @@ def begun(study: Toy) -> None:
 @cache
 def recorded_once() -> Path:
     """A study of the same spec with a record, and nothing proposed."""
-    study = toy(Path(tempfile.mkdtemp(prefix="begun-")) / "study")
+    place = tempfile.mkdtemp(prefix="begun-")
+    atexit.register(shutil.rmtree, place)
+    study = toy(Path(place) / "study")
     assert study.cli("run", "--seed", "1", "--hours", "1e-9") == 0
     return study.path
 
