@@ -111,11 +111,16 @@ def test_decisions_follow_from_what_is_recorded(tmp_path: Path) -> None:
     assert assert_replays(study) > 12
 
 
+def hear_hangups() -> None:
+    """As in a terminal: under nohup, which tests may run under, hangups are ignored from the start."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_signal_ends_a_controller_in_good_order(ending: signal.Signals, tmp_path: Path) -> None:
     """TERM and HUP drop the present step, an interrupt sent twice does, too; the dropped run is done again later."""
     study = noisy(tmp_path / "study", 3, pause=20.0)
-    worker = study.start("run", "--seed", "3")
+    worker = study.start("run", "--seed", "3", preexec_fn=hear_hangups)
     wait_for(study, 4)
     time.sleep(0.5)
     began = time.monotonic()

@@ -134,7 +134,7 @@ def test_try_measures_the_working_tree_and_leaves_it_alone(tmp_path: Path) -> No
 
 
 def test_a_second_controller_is_told_who_holds_the_study_or_joins(tmp_path: Path) -> None:
-    study = toy(tmp_path / "study", noise=0.1, researcher="mutate", stop="trials = 60")
+    study = toy(tmp_path / "study", noise=0.1, researcher="mutate", stop="trials = 30")
     first = study.start("run", "--seed", "3")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -150,14 +150,14 @@ def test_a_second_controller_is_told_who_holds_the_study_or_joins(tmp_path: Path
     first.communicate(timeout=300)
     assert first.returncode == 0
     rows = trials(study)
-    assert sum(row["researcher"] == "mutate" for row in rows) == 60
+    assert sum(row["researcher"] == "mutate" for row in rows) == 30
     assert study.program("doctor").returncode == 0
 
 
 def test_interrupting_once_finishes_the_step_and_run_goes_on_later(tmp_path: Path) -> None:
-    study = toy(tmp_path / "study", noise=0.1, researcher="mutate", stop="trials = 30")
+    study = toy(tmp_path / "study", noise=0.1, researcher="mutate", stop="trials = 12")
     first = study.start("run", "--seed", "3")
-    time.sleep(4)
+    time.sleep(2.5)
     first.send_signal(signal.SIGINT)
     _, err = first.communicate(timeout=60)
     assert "finishing the present step" in err

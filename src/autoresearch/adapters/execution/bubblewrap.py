@@ -126,12 +126,13 @@ class _Plan:
         system, interpreter, declared = mounts.system(), mounts.interpreter(), mounts.declared(task.mounts)
         self.path = (*declared.path, *interpreter.path)
         self.views: list[View] = [*system.views, *interpreter.views, *declared.views]
-        self.arguments: list[str] = [*system.arguments, *self._made_up(), *interpreter.arguments]
+        self.arguments: list[str] = [*system.arguments, *self._made_up()]
         if task.network:
             self.arguments += mounts.network()
         self.arguments += ["--proc", "/proc", "--dev", "/dev"]
         for place in ("/tmp", HOME, "/dev/shm"):
             self.arguments += ["--perms", "0700" if place == HOME else "1777", *self._size, "--tmpfs", place]
+        self.arguments += interpreter.arguments  # after the empty /tmp: an environment may lie in there
         self._places(task, declared)
         self.arguments += ["--chdir", WORK]
 
