@@ -5,6 +5,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from autoresearch.domain.events import (
     Event,
@@ -85,6 +86,18 @@ class RunRow:
         return self.key.id
 
 
+COPIED: dict[type[Event], tuple[str, ...]] = {
+    TrialProposed: ("tree", "hypothesis", "cost", "settings", "paths", "dropped"),
+    TrialAbandoned: ("reason",),
+    TrialVetoed: ("reason", "rule", "hypothesis", "tree", "same_as", "cost", "settings"),
+    TrialKept: ("over", "effect", "low", "high", "reason", "value"),
+    TrialDiscarded: ("effect", "low", "high", "reason", "rule", "value"),
+    TrialCrashed: ("reason",),
+    StandingChanged: ("standing", "reason"),
+}
+"""What a trial's row takes over from an event as it stands there."""
+
+
 def trial_row(row: TrialRow | None, event: Event, at: float) -> TrialRow:
     """The row after a trial event. `row` is None only for `TrialOpened`."""
     if isinstance(event, TrialOpened):
@@ -99,65 +112,26 @@ def trial_row(row: TrialRow | None, event: Event, at: float) -> TrialRow:
     if row is None:
         raise ValueError(f"{type(event).__name__} for a trial that was never opened")
     state = after(event) or row.state
-    row = replace(row, state=state, ended_at=at if state.ended and row.ended_at is None else row.ended_at)
+    changes: dict[str, Any] = {name: getattr(event, name) for name in COPIED.get(type(event), ())}
+    changes |= _worked_out(row, event)
+    if state.ended and row.ended_at is None:
+        changes["ended_at"] = at
+    return replace(row, state=state, **changes)
+
+
+def _worked_out(row: TrialRow, event: Event) -> dict[str, Any]:
+    """What a row takes from an event under another name, or by its kind alone."""
     match event:
-        case TrialProposed():
-            return replace(
-                row,
-                tree=event.tree,
-                hypothesis=event.hypothesis,
-                cost=event.cost,
-                settings=event.settings,
-                paths=event.paths,
-                dropped=event.dropped,
-            )
         case TrialAbandoned():
-            return replace(row, reason=event.reason, rule="abandoned", cost=_plus(row.cost, event.cost))
-        case TrialVetoed():
-            return replace(
-                row,
-                reason=event.reason,
-                rule=event.rule,
-                hypothesis=event.hypothesis,
-                tree=event.tree,
-                same_as=event.same_as,
-                cost=event.cost,
-                settings=event.settings,
-            )
+            return {"rule": "abandoned", "cost": _plus(row.cost, event.cost)}
         case TrialKept():
-            return replace(
-                row,
-                standing=Standing.UNCONFIRMED,
-                over=event.over,
-                effect=event.effect,
-                low=event.low,
-                high=event.high,
-                reason=event.reason,
-                rule="acceptance",
-                value=event.value,
-            )
-        case TrialDiscarded():
-            return replace(
-                row,
-                effect=event.effect,
-                low=event.low,
-                high=event.high,
-                reason=event.reason,
-                rule=event.rule,
-                value=event.value,
-            )
+            return {"standing": Standing.UNCONFIRMED, "rule": "acceptance"}
         case TrialCrashed():
-            return replace(row, reason=event.reason, rule="crash")
+            return {"rule": "crash"}
         case StandingChanged():
-            return replace(
-                row,
-                standing=event.standing,
-                reason=event.reason,
-                confirmed_effect=event.effect,
-                confirmed_low=event.low,
-                confirmed_high=event.high,
-            )
-    return row
+            names = ("effect", "low", "high")
+            return {f"confirmed_{name}": getattr(event, name) for name in names}
+    return {}
 
 
 def run_row(row: RunRow, event: Event, at: float) -> RunRow:
