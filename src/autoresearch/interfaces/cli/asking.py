@@ -40,8 +40,14 @@ def answers_for(directory: Path, given: Given, *, ask: bool) -> Answers:
         say(f"note: {note}")
     if found.answers is not None:
         say(f"this looks like {found.kind}: no question needed")
-        return _overridden(found.answers, given)
-    return _asked(found, given, ask=ask)
+        return _hiding(directory, _overridden(found.answers, given))
+    return _hiding(directory, _asked(found, given, ask=ask))
+
+
+def _hiding(directory: Path, answers: Answers) -> Answers:
+    """The scorer's own files are nobody else's business."""
+    own = tuple(word for word in answers.scorer if (directory / word).is_file() and not word.startswith("/"))
+    return replace(answers, hidden=tuple(dict.fromkeys((*answers.hidden, *own))))
 
 
 def _asked(found: Detection, given: Given, *, ask: bool) -> Answers:
