@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from autoresearch.bootstrap.beginning import create
 from autoresearch.bootstrap.place import Place, locate, spec_of
-from autoresearch.bootstrap.study import Session, create, open_session
+from autoresearch.bootstrap.study import Session, open_session
 from autoresearch.bootstrap.workers import own_name
 from autoresearch.domain.brief import Brief
 from autoresearch.domain.lineage import StudyState

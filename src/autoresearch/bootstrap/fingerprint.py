@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,11 +17,13 @@ MOST_FILES = 20_000
 """Files of one input that are looked at one by one; beyond them only the directory's own entry counts."""
 
 
-def fingerprint(spec: Spec, inputs: Sequence[Path], sandbox: str) -> dict[str, str]:
-    """Short hashes by part: spec, contents of inputs, machine, sandbox."""
+def fingerprint(spec: Spec, inputs: Sequence[Path], sandbox: str, base: str) -> dict[str, str]:
+    """Short hashes by part: spec, contents of inputs, machine, sandbox, tree of the base commit."""
     parts = dict(measurement_fingerprint_parts(spec))
     parts["sandbox"] = sandbox
+    parts["base commit"] = base
     parts["hardware"] = hardware()
+    parts["interpreter"] = sys.version
     for path in inputs:
         parts[f"input {path}"] = "\n".join(_entries(path))
     return {
@@ -40,14 +43,23 @@ def changed(old: str, new: dict[str, str]) -> list[str]:
 
 
 def hardware() -> str:
-    """The class of machine that numbers may be compared on: processor model and architecture."""
+    """The class of machine that numbers may be compared on: processor model, architecture, cards."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     except OSError:
         pass
-    return f"{model} ({platform.system()} {platform.machine()})"
+    return ", ".join([f"{model} ({platform.system()} {platform.machine()})", *_cards()])
+
+
+def _cards() -> list[str]:
+    """Models of NVIDIA cards, as their driver tells them."""
+    found = []
+    for told in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        lines = told.read_text(errors="replace").splitlines()
+        found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return found
 
 
 def _entries(path: Path) -> Iterator[str]:

@@ -3,6 +3,8 @@
 State lies under ``<git common dir>/autoresearch/<study>/``, mode 0700: `git clean` leaves it there.
 """
 
+import contextlib
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,14 @@ class Place:
         path = self.of(study) / "key"
         if not path.exists():
             self.make(study)
-            path.touch(mode=0o600)
-            path.write_bytes(secrets.token_bytes(32))
+            draft = path.with_name(f".key.{os.getpid()}")  # whole or not there: nobody ever seals with half a key
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)  # of two processes the first one's key stays
+            draft.unlink()
         return path.read_bytes()
 
 

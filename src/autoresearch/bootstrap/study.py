@@ -1,12 +1,11 @@
-"""A study put together: created from a spec, opened for work, or opened for reading only.
+"""A study put together: opened for work, or opened for reading only.
 
-`create` writes the first events; `open_session` brings the record up to date with the spec and builds the desk.
+`open_session` is the only place that knows which class stands behind each port.
 """
 
 import contextlib
 import copy
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,33 +14,25 @@ from autoresearch.adapters.execution.choose import best_sandbox
 from autoresearch.adapters.execution.front import overlay_supported
 from autoresearch.adapters.execution.local import LocalExecutor
 from autoresearch.adapters.execution.masks import expand_masks
-from autoresearch.adapters.git.repository import base, dirty, import_base, refuse_branch_clash
 from autoresearch.adapters.git.store import GitStore
 from autoresearch.adapters.ledger import SqlLedger, SqlRecord, open_ledger, open_record
 from autoresearch.adapters.scoring.command import CommandScorer, Entry, Sealed
 from autoresearch.adapters.scoring.printed import PrintedScorer
-from autoresearch.bootstrap.fingerprint import changed, fingerprint, written
+from autoresearch.bootstrap.beginning import as_recorded, bring_up_to_date, inputs_of, script_of
 from autoresearch.bootstrap.place import Place
-from autoresearch.domain import events as e
+from autoresearch.bootstrap.workers import attending
 from autoresearch.domain.errors import UsageError
-from autoresearch.domain.globs import globs, matches
+from autoresearch.domain.globs import globs
 from autoresearch.domain.lineage import StudyState, fold
 from autoresearch.domain.model import Budget, Clock, Source, Study
 from autoresearch.engine.desk import Conditions, Desk
+from autoresearch.engine.underway import UnderWay
 from autoresearch.ports import Executor, Mount, Researcher, ResearcherContext, Sandbox, Scorer
 from autoresearch.registry import BUILT_IN, resolve
 from autoresearch.spec import (
-    FILE,
     Spec,
     budget,
-    error_at,
-    goal,
-    guards,
-    metric,
-    program_text,
     rungs,
-    spec_text,
-    stop,
     threads,
 )
 
@@ -57,6 +48,8 @@ class Session:
     store: GitStore
     sandbox: Sandbox
     desk: Desk
+    others: tuple[str, ...] = ()
+    """Names of the workers that were there before."""
 
     def state(self) -> StudyState:
         """The state as of now, for the caller alone."""
@@ -92,68 +85,19 @@ def open_record_of(place: Place, study: str) -> SqlRecord:
     return open_record(place.ledger(study))
 
 
-def begun(place: Place, study: str) -> bool:
-    """Whether the record holds the study's first event: whoever was to write it may have been killed before."""
-    if not place.ledger(study).exists():
-        return False
-    with contextlib.closing(open_ledger(place.ledger(study), place.key(study), create=True)) as ledger:
-        return ledger.last() > 0
-
-
-def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
-    """Begin a study from HEAD: base tree into the trusted store, first events into the ledger.
-
-    Raises `UsageError` when tracked files have uncommitted changes, or a branch named `autoresearch` is in the way.
-    """
-    repository, name = place.repository, spec.study.name
-    refuse_branch_clash(repository)
-    commit = base(repository).commit
-    script_of(place, spec)
-    if changed_files := [path for path in dirty(repository) if path not in (FILE, spec.study.program)]:
-        raise UsageError(
-            f"tracked files have uncommitted changes ({', '.join(changed_files[:5])}): a study starts from a commit. "
-            "Commit or stash them, then run again"
-        )
-    place.make(name)
-    with GitStore(place.of(name), object_format=repository.object_format) as store:
-        tree = import_base(repository, store, commit)
-        for glob in spec.workspace.editable:
-            if not any(matches(path, (glob,)) for path in store.files(tree)):
-                message = f"{glob!r} matches no file of the base commit {commit[:10]}. Is it committed?"
-                raise error_at(spec, "workspace.editable", message)
-    study = study_of(spec, base_commit=commit, base_tree=tree, seed=secrets.randbits(63) if seed is None else seed)
-    with contextlib.closing(open_ledger(place.ledger(name), place.key(name), create=True)) as ledger:
-        created = e.StudyCreated(study=study, spec=spec_text(spec), program=program_text(spec, place.top))
-        ledger.record([created])
-
-
-def study_of(spec: Spec, *, base_commit: str, base_tree: str, seed: int) -> Study:
-    """The study that a spec describes."""
-    return Study(
-        name=spec.study.name,
-        goal=goal(spec),
-        base_commit=base_commit,
-        base_tree=base_tree,
-        seed=seed,
-        metric=metric(spec),
-        guards=guards(spec),
-        rungs=rungs(spec),
-        acceptance=spec.acceptance.rule,
-        policy=spec.search.policy,
-        researcher=spec.researcher.kind,
-        stop=stop(spec),
-        holdout=bool(spec.score and spec.score.holdout),
-    )
-
-
 @contextlib.contextmanager
-def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Session]:
-    """Open a created study for work. With `amend`, record what changed in the spec, the inputs or the machine."""
+def open_session(place: Place, spec: Spec, *, join: bool = False, edited: bool = False) -> Iterator[Session]:
+    """Open a begun study for work: alone, with what changed in spec, inputs and machine on record; or beside others.
+
+    Raises `UsageError` when others are at work and it is not to `join` them; or when it is, and it would work under
+    other conditions than they do. Who joins works by the spec on record. `edited`: see `create`.
+    """
     name = spec.study.name
     if spec.researcher.kind not in BUILT_IN["researcher"]:
         resolve("researcher", spec.researcher.kind)  # a wrong path is told now, not when a proposal is due
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(contextlib.closing(open_ledger(place.ledger(name), place.key(name))))
+        presence, others = stack.enter_context(attending(ledger, join=join))
         sandbox = best_sandbox()
         store = stack.enter_context(
             GitStore(
@@ -161,12 +105,14 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
             )
         )
         store.sweep()
-        program = program_text(spec, place.top)
         state = folded(ledger)
-        if amend:
-            bring_up_to_date(place, spec, state, ledger, sandbox, program)
+        if join:
+            spec = as_recorded(place, state, sandbox.name)
+        else:
+            bring_up_to_date(place, spec, state, ledger, store, sandbox.name, edited=edited)
+            _catch_up(state, ledger)
         study = state.study
-        executor = LocalExecutor(sandbox)
+        executor = UnderWay(LocalExecutor(sandbox))
         scorer = stack.enter_context(scorer_of(place, spec, study, store, executor))
         desk = Desk(
             ledger=ledger,
@@ -178,43 +124,26 @@ def open_session(place: Place, spec: Spec, *, amend: bool = True) -> Iterator[Se
             conditions=conditions_of(place, spec),
             runs=place.runs(name),
             state=state,
-            program=program,
+            program=state.program,
             sandbox=sandbox.name,
             safe=sandbox.safe,
+            presence=presence,
         )
-        yield Session(place=place, spec=spec, study=study, ledger=ledger, store=store, sandbox=sandbox, desk=desk)
+        yield Session(
+            place=place,
+            spec=spec,
+            study=study,
+            ledger=ledger,
+            store=store,
+            sandbox=sandbox,
+            desk=desk,
+            others=others,
+        )
 
 
 def overlay(sandbox: Sandbox, place: Path) -> bool:
     """Whether the sandbox can show a workspace as an overlay over a kept checkout."""
     return sandbox.safe and overlay_supported(place)
-
-
-def bring_up_to_date(
-    place: Place, spec: Spec, state: StudyState, ledger: SqlLedger, sandbox: Sandbox, program: str
-) -> None:
-    """Record a changed spec as an amendment, and changed conditions of measurement as a new epoch; fold both."""
-    old = state.study
-    new = study_of(spec, base_commit=old.base_commit, base_tree=old.base_tree, seed=old.seed)
-    if new != old or spec_text(spec) != state.spec or program != state.program:
-        ledger.record([e.StudyAmended(study=new, spec=spec_text(spec), program=program)])
-    parts = fingerprint(spec, inputs_of(place, spec), sandbox.name)
-    if differing := changed(state.fingerprint, parts):
-        reason = "created" if state.epoch < 0 else "changed: " + ", ".join(differing)
-        ledger.record([e.EpochOpened(epoch=state.epoch + 1, fingerprint=written(parts), reason=reason)])
-    _catch_up(state, ledger)
-
-
-def inputs_of(place: Place, spec: Spec) -> list[Path]:
-    """The declared inputs, absolute. Raises `SpecError` for one that is not there."""
-    found = []
-    for index, text in enumerate(spec.run.inputs):
-        path = Path(text.removesuffix("/**")).expanduser()
-        path = path if path.is_absolute() else place.top / path
-        if not path.exists():
-            raise error_at(spec, "run.inputs", f"{text!r} (number {index + 1}) is not there: {path}.")
-        found.append(path)
-    return found
 
 
 def mounts_of(place: Place, spec: Spec) -> tuple[Mount, ...]:
@@ -291,16 +220,6 @@ def scorer_of(place: Place, spec: Spec, study: Study, store: GitStore, executor:
     )
     with contextlib.closing(CommandScorer(sealed, store, executor)) as scorer:
         yield scorer
-
-
-def script_of(place: Place, spec: Spec) -> Path | None:
-    """The file with the edits. Raises `SpecError` when it is not there."""
-    if spec.researcher.script is None:
-        return None
-    path = place.top / spec.researcher.script
-    if not path.is_file():
-        raise error_at(spec, "researcher.script", f"{spec.researcher.script!r} is not there: {path}.")
-    return path
 
 
 def researcher_of(place: Place, spec: Spec, study: Study, store: GitStore, executor: Executor) -> Researcher:

@@ -5,10 +5,18 @@ A worker's name says host, process and the process's start, so that a reused pro
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from autoresearch.adapters.ledger import SqlLedger
+from autoresearch.domain.errors import UsageError
 from autoresearch.engine.worker import PRESENCE
+from autoresearch.ports import Lease
+
+PREPARING = 600.0
+"""Seconds that somebody may be present before a worker's heart beats: `check` looks at a run first."""
 
 
 def own_name() -> str:
@@ -26,6 +34,34 @@ def present(ledger: SqlLedger) -> list[str]:
         elif held.step.startswith(PRESENCE):
             alive.append(held.worker)
     return alive
+
+
+@contextmanager
+def attending(ledger: SqlLedger, *, join: bool) -> Iterator[tuple[Lease | None, tuple[str, ...]]]:
+    """Be present while the block lasts; gives our lease and the names of those who were there before.
+
+    Of several that begin at once the first stays. Raises `UsageError` when others are there and it is not to `join`.
+    """
+    name = own_name()
+    lease = ledger.claim(f"{PRESENCE}{name}", name, PREPARING)
+    try:
+        alive = present(ledger)
+        before = tuple(takewhile(lambda other: other != name, alive))
+        if before and not join:
+            raise UsageError(
+                f"the study is at work already: {', '.join(map(who, before))}. "
+                "Join it with `autoresearch run --join`, or end it with `autoresearch stop`"
+            )
+        yield lease, before
+    finally:
+        if lease is not None:
+            ledger.release(lease)
+
+
+def who(name: str) -> str:
+    """A worker's name for people."""
+    host, pid, *_ = [*name.split(":"), ""]
+    return f"process {pid} on {host}"
 
 
 def dead(name: str) -> bool:

@@ -82,7 +82,7 @@ class StudyCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyAmended(Event):
-    """The spec changed in a way that leaves measurements comparable (stop, acceptance, search, researcher)."""
+    """The spec changed, or, before the first trial, the base commit; where numbers do not compare, an epoch follows."""
 
     study: Study
     spec: str

@@ -247,6 +247,9 @@ def _(event: e.StudyCreated, state: StudyState) -> None:
 
 @_on(e.StudyAmended)
 def _(event: e.StudyAmended, state: StudyState) -> None:
+    if event.study.base_tree != state.study.base_tree:  # before the first trial only
+        state.kept[BASE] = replace(state.kept[BASE], tree=event.study.base_tree)
+        state.confirmed_tree = event.study.base_tree
     state._study, state.spec, state.program = event.study, event.spec, event.program
     state.fruitless = 0
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Budget
-from autoresearch.ports import Executor, Ledger, Mount, Record, Researcher, Scorer, Store
+from autoresearch.engine.underway import UnderWay
+from autoresearch.ports import Lease, Ledger, Mount, Record, Researcher, Scorer, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Desk:
     ledger: Ledger
     record: Record
     store: Store
-    executor: Executor
+    executor: UnderWay
     scorer: Scorer
     researcher: Callable[[], Researcher]
     """Made when the first proposal is due."""
@@ -49,3 +50,5 @@ class Desk:
     program: str = ""
     sandbox: str = ""
     safe: bool = False
+    presence: Lease | None = None
+    """By which we are known to be at work; None: the worker takes one."""

@@ -19,7 +19,7 @@ from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import LARGEST, Metric, RunKey, RunResult, RunStatus, Scores
 from autoresearch.engine.artifacts import remove, take_in
 from autoresearch.engine.desk import Conditions, Desk
-from autoresearch.ports import RunFiles, Running, Task, Workspace
+from autoresearch.ports import RunFiles, Task, Workspace
 
 COMPRESSED_FROM = 16 << 10
 """Logs of more bytes than this are kept compressed."""
@@ -48,10 +48,8 @@ def task_for(conditions: Conditions, workspace: Workspace, run: RunKey, files: R
     )
 
 
-def execute(
-    desk: Desk, run: RunKey, *, watch: Callable[[Running], None], held: Callable[[], None] = lambda: None
-) -> e.RunEnded:
-    """Execute a run. `watch` is told what is under way, so that it can be stopped from outside.
+def execute(desk: Desk, run: RunKey, *, held: Callable[[], None] = lambda: None) -> e.RunEnded:
+    """Execute a run.
 
     `held` is asked at the end and raises `LostLease` where another worker has taken the run over: its files stay as
     that worker has them.
@@ -60,9 +58,7 @@ def execute(
     remove(files.log.parent)
     files.artifacts.mkdir(parents=True, mode=0o700)
     with desk.store.workspace(run.tree, without=desk.conditions.hidden) as workspace:
-        running = desk.executor.start(task_for(desk.conditions, workspace, run, files))
-        watch(running)
-        result = running.wait()
+        result = desk.executor.start(task_for(desk.conditions, workspace, run, files)).wait()
         held()
         if result.status.ok and (
             wrong := take_in(workspace.root, files.artifacts, lambda path: matches(path, desk.conditions.artifacts))

@@ -15,11 +15,11 @@ from functools import partial
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, LedgerError, LostLease, UsageError
 from autoresearch.domain.lineage import StudyState, fold
-from autoresearch.domain.plan import Limits, Step, StepKind, plan
+from autoresearch.domain.plan import INFRA_TRIES, Limits, Step, StepKind, plan
 from autoresearch.engine import confirming, measuring, proposing
 from autoresearch.engine.desk import Desk
 from autoresearch.engine.history import History
-from autoresearch.ports import Lease, Researcher, Running
+from autoresearch.ports import Lease, Researcher
 
 PRESENCE = "worker:"
 """Step keys under which workers hold a lease as long as they live: who is at work on this study."""
@@ -27,6 +27,8 @@ LEASE = 30.0
 """Seconds after which a silent worker's step is taken over."""
 BEAT = 2.0
 """Seconds between heartbeats."""
+FIRST_PAUSE = 0.5
+"""Seconds before a step that failed is tried again; four times as long after each further failure."""
 WAIT = 0.05
 """Seconds between looks at the record while others hold all that is due."""
 
@@ -37,6 +39,8 @@ class Worker:
     def __init__(self, desk: Desk, name: str, *, limits: Callable[[StudyState], Limits]) -> None:
         """`limits` is asked before each plan."""
         self.state = desk.state
+        self._epoch = desk.state.epoch
+        """What it measures under: in another epoch its numbers would be wrong."""
         self.done = False
         """Whether `work` ended because nothing was due."""
         self._desk, self._name, self._limits = desk, name, limits
@@ -44,19 +48,18 @@ class Worker:
         self._broom: ThreadPoolExecutor
         """Puts the files of measured runs away while the next step is performed."""
         self._researcher: Researcher | None = None
-        self._leaving = threading.Event()
-        self._dropped = threading.Event()
+        self.leaving = False
+        """Whether it was told to leave. Plain values: signal handlers change them."""
         self._at_once = False
         self._current = False
         """Whether nobody had recorded anything else when we last recorded."""
-        self._running: Running | None = None
 
     def leave(self, *, now: bool = False) -> None:
         """End after the present step, or `now`: what is under way is stopped and stays due."""
-        self._leaving.set()
+        self.leaving = True
         if now:
             self._at_once = True
-            self._drop()
+            self._desk.executor.stop()
 
     def work(self) -> str:
         """Work until nothing is due, or until told to leave. Returns why it ended.
@@ -65,11 +68,11 @@ class Worker:
         """
         desk, began = self._desk, time.monotonic()
         self.catch_up()
-        presence = desk.ledger.claim(f"{PRESENCE}{self._name}", self._name, LEASE)
+        presence = desk.presence or desk.ledger.claim(f"{PRESENCE}{self._name}", self._name, LEASE)
         desk.ledger.record([e.WorkerJoined(worker=self._name, sandbox=desk.sandbox, safe=desk.safe)])
         try:
             with ThreadPoolExecutor(1, "broom") as self._broom, Heart(desk, presence, beat=self._listen) as heart:
-                while not self._leaving.is_set():
+                while not self.leaving:
                     if self._once(heart):
                         self.done = True
                         return self.state.reason or "nothing is due"
@@ -77,7 +80,7 @@ class Worker:
         finally:
             left = e.WorkerLeft(worker=self._name, seconds=time.monotonic() - began)
             desk.ledger.record([left])
-            if presence is not None:
+            if presence is not None and desk.presence is None:
                 desk.ledger.release(presence)
 
     def catch_up(self) -> bool:
@@ -108,6 +111,8 @@ class Worker:
         if not self._current:
             self.catch_up()
         self._current = False
+        if self.state.epoch != self._epoch:
+            raise LedgerError("the study went on under other conditions than this worker's; start the worker anew")
         due = plan(self.state, self._limits(self.state))
         if due.decision:
             # After a power cut the same decision follows from the same record, so nothing waits for the disk here.
@@ -129,12 +134,12 @@ class Worker:
         try:
             if self.catch_up() and step not in plan(self.state, self._limits(self.state)).steps:
                 return
-            self._dropped.clear()
+            self._desk.executor.again()
             if self._at_once:
                 return
-            with heart.holding(lease, lost=self._drop):
+            with heart.holding(lease, lost=self._desk.executor.stop):
                 events = self._perform(step, lease)
-            if not self._dropped.is_set():
+            if not self._desk.executor.stopped:
                 # The files of a run that has ended would not outlast a power cut either: it is then run again.
                 spent = self._record(events, lease=lease, lasting=step.kind is not StepKind.EXECUTE)
                 if spent and step.kind is StepKind.SCORE and step.run is not None:
@@ -144,16 +149,24 @@ class Worker:
         except (LedgerError, UsageError):
             raise
         except InfraError as error:
-            self._failed(step, str(error))
+            self._failed(step, str(error), lease, heart)
         except Exception:  # noqa: BLE001 - the one of the product: a step's failure must not end the night
-            self._failed(step, traceback.format_exc(limit=-4))
+            self._failed(step, traceback.format_exc(limit=-4), lease, heart)
         finally:
-            self._running = None
             if not spent:
                 self._desk.ledger.release(lease)
 
-    def _failed(self, step: Step, reason: str) -> None:
+    def _failed(self, step: Step, reason: str, lease: Lease, heart: "Heart") -> None:
+        """Record it, and keep the step from being tried again at once: what is wrong may pass."""
+        if self._desk.executor.stopped:
+            return
         self._record([e.StepFailed(step=step.key, reason=reason[-2000:])])
+        self.catch_up()
+        tries = self.state.infra[step.key]
+        end = time.monotonic() + (FIRST_PAUSE * 4 ** (tries - 1) if 0 < tries < INFRA_TRIES else 0.0)
+        with heart.holding(lease, lost=self._desk.executor.stop):
+            while time.monotonic() < end and not self.leaving and not self._desk.executor.stopped:
+                time.sleep(WAIT)
 
     def _perform(self, step: Step, lease: Lease) -> tuple[e.Event, ...]:
         desk, state = self._desk, self.state
@@ -164,7 +177,7 @@ class Worker:
                 return proposing.propose(desk, state, step.trial, self._researcher, self._history)
             case StepKind.EXECUTE if step.run is not None:
                 held = partial(desk.ledger.extend, lease, LEASE)
-                return (measuring.execute(desk, step.run, watch=self._watch, held=held),)
+                return (measuring.execute(desk, step.run, held=held),)
             case StepKind.SCORE if step.run is not None:
                 return (measuring.score(desk, state, step.run, step.purpose),)
             case StepKind.SPLIT if step.round is not None:
@@ -173,22 +186,11 @@ class Worker:
                 return confirming.compose(desk, state, step.round)
         raise LedgerError(f"no worker knows how to perform {step}")
 
-    def _watch(self, running: Running) -> None:
-        self._running = running
-        if self._dropped.is_set():
-            running.stop()
-
-    def _drop(self) -> None:
-        """Stop what is under way; nothing of it is recorded."""
-        self._dropped.set()
-        if (running := self._running) is not None:
-            running.stop()
-
     def _listen(self) -> None:
         """Heed a stop that does not wait for the end of the present step."""
         news = self._desk.ledger.events(after=self.state.seq)
         if any(isinstance(recorded.event, e.StopRequested) and recorded.event.now for recorded in news):
-            self._drop()
+            self._desk.executor.stop()
 
 
 class Heart:

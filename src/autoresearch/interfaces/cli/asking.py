@@ -68,14 +68,12 @@ def _asked(found: Detection, given: Given, *, ask: bool) -> Answers:
     for flag, value in (("--command", command), ("--metric", metric), ("--editable", editable)):
         if not value:
             raise UsageError(f"`init` needs {flag}: nothing was found to suggest, and nobody was asked")
-    if direction not in list(Direction):
-        raise UsageError(f"--direction is minimize or maximize, not {direction!r}")
     return Answers(
         name=found.name,
         goal=goal,
         command=_words(command, "--command"),
         metric=metric,
-        direction=Direction(direction),
+        direction=_direction(direction),
         editable=editable,
         budget=budget,
         inputs=given.inputs or found.inputs,
@@ -88,6 +86,12 @@ def _question(question: str, suggestion: str, ask: bool) -> str:
     if not ask:
         return suggestion
     return Prompt.ask(question, default=suggestion or None, show_default=bool(suggestion)) or ""
+
+
+def _direction(text: str) -> Direction:
+    if text not in list(Direction):
+        raise UsageError(f"--direction is minimize or maximize, not {text!r}")
+    return Direction(text)
 
 
 def _words(text: str, flag: str) -> tuple[str, ...]:
@@ -103,7 +107,7 @@ def _overridden(answers: Answers, given: Given) -> Answers:
         "goal": given.goal,
         "command": _words(given.command, "--command") if given.command else None,
         "metric": given.metric,
-        "direction": Direction(given.direction) if given.direction else None,
+        "direction": _direction(given.direction) if given.direction else None,
         "editable": given.editable or None,
         "budget": given.budget,
         "inputs": given.inputs or None,

@@ -58,7 +58,7 @@ def look(session: Session) -> dict[str, Any]:
     desk, study = session.desk, session.study
     state = session.state()
     run = RunKey(tree=study.base_tree, rung=study.rung.name, seed=pool_seed(study.seed, 0), epoch=state.epoch, repeat=1)
-    ended = measuring.execute(desk, run, watch=lambda running: None)
+    ended = measuring.execute(desk, run)
     result = ended.result
     try:
         if not result.status.ok:

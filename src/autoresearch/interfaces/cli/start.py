@@ -55,7 +55,8 @@ def init(
     force: Annotated[bool, Parameter(negative="", help=f"Write over an existing {FILE}.")] = False,
 ) -> int:
     """Make a study: in a git repository by asking a few questions, or from a packaged template."""
-    if template is not None or not _in_repository():
+    flags = (goal, command, metric, direction, editable, budget, inputs, score)
+    if template is not None or not (_in_repository() or any(flags)):
         return _from_template(template or TEMPLATES[0], directory)
     place = here()
     target = place.top / FILE
@@ -134,9 +135,11 @@ def demo(
         say(f"tinylm, small rung, in {directory}: a byte-level language model on the Python standard library's sources")
         say(f"sandbox: {sandbox.name}" + ("" if sandbox.safe else f". {how_to_get_it()}"))
     place = locate(directory)
+    if place.top.resolve() != directory.resolve():
+        raise UsageError(f"{directory} holds half a demo (it is no git repository): remove it, then run demo again")
     spec = spec_here(place)
     count = workers or min(spec.search.workers, os.cpu_count() or 1)
-    with begin(place, spec, seed=seed) as (session, _):
+    with begin(place, spec, seed=seed) as session:
         reopen(session)
         status = perform(session, slots=count, spawn=count - 1, quiet=json)
     conclude(place, spec.study.name, json=json)
@@ -150,7 +153,8 @@ def check(*, json: Json = False) -> int:
     """
     place = here()
     spec = spec_here(place)
-    with begin(place, spec) as (session, _):
+    with begin(place, spec) as session:
+        reopen(session, anyway=True)
         found = checking.check(session, tell=(lambda line: None) if json else say)
     if json:
         emit(found)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Annotated, Any
 
@@ -21,14 +21,16 @@ from rich.console import Console
 
 from autoresearch.adapters.git.workspace import Checkout
 from autoresearch.adapters.ledger import open_record
+from autoresearch.bootstrap.beginning import begun, create
 from autoresearch.bootstrap.place import Place
-from autoresearch.bootstrap.study import Session, begun, create, open_session
-from autoresearch.bootstrap.workers import own_name, present
+from autoresearch.bootstrap.study import Session, open_session
+from autoresearch.bootstrap.workers import own_name
 from autoresearch.domain import events as e
+from autoresearch.domain.confirmation import unsettled
 from autoresearch.domain.errors import UsageError
 from autoresearch.domain.globs import matches
 from autoresearch.domain.lineage import PERSON, Control, StudyState
-from autoresearch.domain.model import Move, Proposal, Source
+from autoresearch.domain.model import BASE, Move, Proposal, Source
 from autoresearch.domain.plan import Limits, stop_reason
 from autoresearch.engine.proposing import admitted
 from autoresearch.engine.worker import Worker
@@ -79,10 +81,12 @@ def run(
         die_with_controller()
     place = here()
     spec = spec_here(place)
-    with begin(place, spec, seed=seed, join=join) as (session, names):
+    with begin(place, spec, seed=seed, join=join) as session:
         reopen(session)
-        slots = max(workers or spec.search.workers, len(names) + 1)
-        ended = perform(session, slots=slots, spawn=0 if join else slots - 1, hours=hours, quiet=json or join)
+        slots = max(workers or spec.search.workers, len(session.others) + 1)
+        ended = perform(
+            session, slots=slots, spawn=0 if join else slots - 1, hours=hours, quiet=json or join, join=join
+        )
     if not join:
         conclude(place, spec.study.name, json=json)
     return ended
@@ -90,30 +94,18 @@ def run(
 
 @contextlib.contextmanager
 def begin(
-    place: Place, spec: Spec, *, seed: int | None = None, join: bool = False
-) -> Iterator[tuple[Session, list[str]]]:
-    """A session on the study, created when it has no record; and the names of the workers already there.
+    place: Place, spec: Spec, *, seed: int | None = None, join: bool = False, edited: bool = False
+) -> Iterator[Session]:
+    """A session on the study, created when it has no record; `edited`: uncommitted edits are what it is about.
 
     Raises `UsageError` when others are at work and `join` is not set, or when there is nobody to join.
     """
     if not begun(place, spec.study.name):
         if join:
             raise UsageError(f"there is no study {spec.study.name!r} at work to join: run without --join")
-        create(place, spec, seed=seed)
-    with open_session(place, spec, amend=not join) as session:
-        names = present(session.ledger)
-        if names and not join:
-            raise UsageError(
-                f"the study {spec.study.name!r} is at work already: {', '.join(map(who, names))}. "
-                "Join it with `autoresearch run --join`, or end it with `autoresearch stop`"
-            )
-        yield session, names
-
-
-def who(name: str) -> str:
-    """A worker's name for people."""
-    host, pid, *_ = [*name.split(":"), ""]
-    return f"process {pid} on {host}"
+        create(place, spec, seed=seed, edited=edited)
+    with open_session(place, spec, join=join, edited=edited) as session:
+        yield session
 
 
 def reopen(session: Session, *, anyway: bool = False) -> None:
@@ -130,20 +122,32 @@ def reopen(session: Session, *, anyway: bool = False) -> None:
         session.ledger.record([e.Resumed()])
 
 
-def perform(session: Session, *, slots: int, spawn: int = 0, hours: float | None = None, quiet: bool = False) -> int:
-    """Work on the study in this process and in `spawn` further ones until nothing is due. Returns the exit status."""
+def perform(
+    session: Session,
+    *,
+    slots: int,
+    spawn: int = 0,
+    hours: float | None = None,
+    quiet: bool = False,
+    join: bool = False,
+) -> int:
+    """Work on the study in this process and in `spawn` further ones until nothing is due. Returns the exit status.
+
+    When the hours are over, whoever joined opens no further trial; whoever began ends the study.
+    """
     hours = hours if hours is not None else session.study.stop.hours
     deadline = time.monotonic() + hours * 3600 if hours else None
 
     def limits(state: StudyState) -> Limits:
-        return Limits(slots=slots, out_of_time=deadline is not None and time.monotonic() > deadline)
+        late = deadline is not None and time.monotonic() > deadline
+        return Limits(slots=slots, new_trials=not (late and join), out_of_time=late and not join)
 
     worker = Worker(session.desk, own_name(), limits=limits)
     with contextlib.ExitStack() as stack:
         if not quiet:
             stack.enter_context(_view(session))
-        stack.enter_context(_helpers(spawn, session.place, worker))
-        stack.enter_context(heeding_signals(worker))
+        helpers = stack.enter_context(_helpers(spawn, session.place, worker, hours))
+        stack.enter_context(heeding_signals(worker, helpers))
         worker.work()
     return 0 if worker.done and worker.state.control is not Control.PAUSED else 1
 
@@ -181,27 +185,34 @@ def die_with_controller() -> None:
 
 
 @contextlib.contextmanager
-def _helpers(count: int, place: Place, worker: Worker) -> Iterator[None]:
-    """Further worker processes, which join; they end with the study as `worker` does, or when it leaves."""
+def _helpers(
+    count: int, place: Place, worker: Worker, hours: float | None
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Further worker processes, which join; they end with the study as `worker` does, or when it leaves.
+
+    In sessions of their own: a Ctrl-C at the terminal reaches them through us alone, so once.
+    """
     command = [sys.executable, "-m", "autoresearch", "run", "--join", "--json"]
+    command += [f"--hours={hours!r}"] if hours else []
     env = {**os.environ, CONTROLLER: str(os.getpid())}
+    quiet = subprocess.DEVNULL
     helpers = [
-        subprocess.Popen(command, cwd=place.top, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        subprocess.Popen(command, cwd=place.top, env=env, stdin=quiet, stdout=quiet, start_new_session=True)
         for _ in range(count)
     ]
     try:
-        yield
+        yield helpers
     finally:
         for helper in helpers:
-            if not worker.done and helper.poll() is None:
+            if not worker.done and not worker.leaving and helper.poll() is None:
                 helper.send_signal(signal.SIGINT)
         for helper in helpers:
             helper.wait()
 
 
 @contextlib.contextmanager
-def heeding_signals(worker: Worker) -> Iterator[None]:
-    """The first interrupt lets the present step end, the second drops it; TERM and HUP drop it at once.
+def heeding_signals(worker: Worker, helpers: Sequence["subprocess.Popen[bytes]"] = ()) -> Iterator[None]:
+    """The first interrupt lets the present step end, the second drops it; TERM and HUP drop it at once; helpers too.
 
     Workers that `run --workers` started heed them to their end: what comes late must not disturb their tidying up.
     """
@@ -212,6 +223,9 @@ def heeding_signals(worker: Worker) -> Iterator[None]:
         count += 1
         now = count > 1 or number != signal.SIGINT
         worker.leave(now=now)
+        for helper in helpers:
+            if helper.returncode is None:
+                os.kill(helper.pid, number)
         if not now:
             warn("\nfinishing the present step; Ctrl-C again stops at once (nothing is lost)")
 
@@ -249,13 +263,23 @@ def conclude(place: Place, name: str, *, json: bool) -> None:
         )
         say("  apply it: autoresearch apply")
     elif state.control is Control.FINISHED:
-        say("  nothing held up on fresh seeds: no improvement is claimed")
+        say(f"  {unclaimed(state)}")
     if state.control is Control.RUNNING:
         say("  go on: autoresearch run      confirm what is kept: autoresearch confirm")
     elif state.reason:
         say(f"  ended: {safe(state.reason, 400)}")
     say(f"  report:  {paths['html']}")
     say(f"  picture: {paths['png']}")
+
+
+def unclaimed(state: StudyState) -> str:
+    """Why a study that has ended claims no improvement."""
+    if waiting := unsettled(state):
+        changes = "1 kept change is" if len(waiting) == 1 else f"{len(waiting)} kept changes are"
+        return f"no improvement is claimed: {changes} not confirmed (`autoresearch confirm` measures on fresh seeds)"
+    if any(kept.number != BASE for kept in state.kept.values()):
+        return "nothing held up on fresh seeds: no improvement is claimed"
+    return "nothing was kept: no improvement is claimed"
 
 
 def outcome(follower: Follower) -> dict[str, Any]:
@@ -289,7 +313,7 @@ def confirm(*, json: Json = False) -> int:
     """Hold a confirmation round now: which of the kept changes hold up on fresh seeds?"""
     place = here()
     spec = spec_here(place)
-    with begin(place, spec) as (session, _):
+    with begin(place, spec) as session:
         state = session.state()
         if state.incumbent_trial.tree == state.confirmed_tree and not state.headline_due:
             raise UsageError("nothing waits for confirmation: every kept change is confirmed or refuted already")
@@ -325,7 +349,7 @@ def try_(
     """
     place = here()
     spec = spec_here(place)
-    with begin(place, spec) as (session, _):
+    with begin(place, spec, edited=True) as session:
         trial = _propose_by_hand(session, hypothesis)
         _until_done(session, quiet=json)
         row = session.ledger.trial(trial)
@@ -342,18 +366,16 @@ def try_(
 
 
 def _propose_by_hand(session: Session, hypothesis: str) -> int:
-    """Open a trial of a person and freeze the working tree's editable files as its proposal."""
-    state, desk, ledger = session.state(), session.desk, session.ledger
-    number = state.next_trial
+    """Freeze the working tree's editable files and open a trial of a person with them as its proposal, in one go."""
     reopen(session, anyway=True)
+    state, desk = session.state(), session.desk
+    number, tree = state.next_trial, state.incumbent_trial.tree
     opened = e.TrialOpened(trial=number, parent=state.incumbent, move=Move.EXPLORE, researcher=PERSON)
-    if ledger.record([opened]) is None:
-        raise UsageError("somebody else opened a trial at this moment: try again")
-    tree = state.incumbent_trial.tree
     with session.store.workspace(tree, without=desk.conditions.hidden) as workspace:
         copy_editable(session, workspace)
         frozen = session.store.freeze(workspace, editable=desk.conditions.editable, hidden=desk.conditions.hidden)
-    ledger.record(admitted(desk, number, Proposal(hypothesis=hypothesis), frozen))
+    if session.ledger.record([opened, *admitted(desk, number, Proposal(hypothesis=hypothesis), frozen)]) is None:
+        raise UsageError("somebody else opened a trial at this moment: try again")
     return number
 
 
