@@ -22,9 +22,9 @@ from autoresearch.bootstrap.place import Place, locate, spec_of
 from autoresearch.bootstrap.study import Session, open_session
 from autoresearch.bootstrap.workers import own_name
 from autoresearch.domain.brief import Brief
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Budget, Proposal, RunKey, RunResult, Scores
 from autoresearch.domain.plan import Limits, plan
+from autoresearch.domain.state import StudyState
 from autoresearch.engine.worker import Worker
 from autoresearch.ports import Executor, Frozen, Mount, ResearcherContext, RunFiles, Running, Store, Task, Workspace
 

@@ -4,9 +4,10 @@ import random
 
 from autoresearch.domain import codec
 from autoresearch.domain import events as e
-from autoresearch.domain.lineage import Control, StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import BASE, RunResult, RunStatus, Standing, TrialState
 from autoresearch.domain.plan import CALIBRATION, Limits, StepKind, plan
+from autoresearch.domain.state import Control, StudyState
 from autoresearch.testing.priors import mixture
 from autoresearch.testing.simulator import SimulatedStudy, simulate
 

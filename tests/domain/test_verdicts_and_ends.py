@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from autoresearch.domain import events as e
-from autoresearch.domain.lineage import Control
 from autoresearch.domain.model import (
     Bound,
     Cost,
@@ -22,6 +21,7 @@ from autoresearch.domain.model import (
     TrialState,
 )
 from autoresearch.domain.plan import Limits, Step, StepKind, plan, stop_reason
+from autoresearch.domain.state import Control
 from autoresearch.testing.priors import mixture
 from autoresearch.testing.simulator import ALONE, SimulatedStudy
 

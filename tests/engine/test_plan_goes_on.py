@@ -2,9 +2,9 @@
 
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import ASKED
-from autoresearch.domain.lineage import FINAL, Control
 from autoresearch.domain.model import Cost, RunKey, RunResult, RunStatus, TrialState
 from autoresearch.domain.plan import FRUITLESS, INFRA_TRIES, Limits, Step, StepKind, plan
+from autoresearch.domain.state import FINAL, Control
 from autoresearch.testing.priors import mixture
 from autoresearch.testing.simulator import SimulatedStudy
 

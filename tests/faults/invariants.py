@@ -10,8 +10,9 @@ from autoresearch.bootstrap.place import locate
 from autoresearch.bootstrap.study import open_record_of
 from autoresearch.domain import events as e
 from autoresearch.domain.lifecycle import after
-from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.plan import Limits, plan
+from autoresearch.domain.state import StudyState
 from tests.toys import Toy
 
 WORLD = (

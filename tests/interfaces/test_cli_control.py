@@ -8,7 +8,7 @@ from tests.interfaces.faces import finished, place_of, say
 from tests.toys import Toy, toy
 
 from autoresearch.adapters.ledger import open_record
-from autoresearch.domain.lineage import StudyState
+from autoresearch.domain.state import StudyState
 from autoresearch.interfaces.cli.reporting import folded_from
 
 

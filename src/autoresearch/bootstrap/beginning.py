@@ -15,8 +15,8 @@ from autoresearch.bootstrap.place import Place
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import UsageError
 from autoresearch.domain.globs import matches
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Study
+from autoresearch.domain.state import StudyState
 from autoresearch.spec import (
     FILE,
     Spec,

@@ -23,8 +23,10 @@ from autoresearch.bootstrap.place import Place
 from autoresearch.bootstrap.workers import attending
 from autoresearch.domain.errors import UsageError
 from autoresearch.domain.globs import globs
-from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import Budget, Clock, Source, Study
+from autoresearch.domain.state import StudyState
+from autoresearch.engine import measuring
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.engine.underway import UnderWay
 from autoresearch.ports import Executor, Mount, Researcher, ResearcherContext, Sandbox, Scorer
@@ -129,6 +131,8 @@ def open_session(place: Place, spec: Spec, *, join: bool = False, edited: bool =
             safe=sandbox.safe,
             presence=presence,
         )
+        if not join:
+            measuring.sweep(desk)
         yield Session(
             place=place,
             spec=spec,

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from autoresearch.domain import events as e
 from autoresearch.domain import factorial
-from autoresearch.domain.lineage import CONTROLLER, FINAL, KeptTrial, Round, StudyState
 from autoresearch.domain.model import Atom, Cost, Move, RunKey, Standing
 from autoresearch.domain.seeds import derive
+from autoresearch.domain.state import CONTROLLER, FINAL, KeptTrial, Round, StudyState
 from autoresearch.domain.stats import Noise, difference, mean
 
 SCHEDULE = factorial.Schedule()

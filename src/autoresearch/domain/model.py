@@ -6,6 +6,7 @@ Everything here is frozen data; what changes them stands in `lineage` (folding e
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 Scalar = bool | int | float | str
 
@@ -63,7 +64,7 @@ class Metric:
 
     def gain(self, value: float) -> float:
         """`value` with the sign under which higher is better."""
-        return value if self.direction is Direction.MAXIMIZE else -value
+        return value if self.direction is Direction.MAXIMIZE else 0.0 - value
 
     def value(self, gain: float) -> float:
         """The inverse of `gain`."""
@@ -163,6 +164,9 @@ class RunStatus(StrEnum):
 class RunResult:
     """What the controller measured of one run: seconds, bytes, and why it ended."""
 
+    MEASURES: ClassVar[tuple[str, ...]] = ("peak_memory_mb", "cpu_seconds", "wall_seconds")
+    """Names under which guards find it: nothing that a run or a scorer says replaces these."""
+
     status: RunStatus
     reason: str = ""
     exit_code: int | None = None
@@ -175,6 +179,11 @@ class RunResult:
     """The last lines of the log, printable characters only, at most 2,000 of them."""
     sandbox: str = ""
     """Name of the sandbox it ran in."""
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """MiB and seconds by the names of `MEASURES`."""
+        return dict(zip(self.MEASURES, (self.memory / 2**20, self.cpu, self.wall), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from itertools import chain
 from autoresearch.domain import confirmation
 from autoresearch.domain import events as e
 from autoresearch.domain.acceptance import RULES, Evidence, MoreRuns, Outcome, Reading, Verdict
-from autoresearch.domain.lineage import Control, OpenTrial, Stage, StudyState
 from autoresearch.domain.model import BASE, RunKey, TrialState
 from autoresearch.domain.policies import POLICIES
 from autoresearch.domain.seeds import POOL, derive, pool_seed
+from autoresearch.domain.state import Control, OpenTrial, Stage, StudyState
 from autoresearch.domain.stats import mean
 
 CALIBRATION = POOL
@@ -117,6 +117,8 @@ def _decide(state: StudyState, limits: Limits) -> tuple[e.Event, ...]:
         return stuck
     if not _calibrated(state):
         return _calibrate(state)
+    if paused := _unguarded(state):
+        return paused
     for trial in state.open.values():
         if trial.state is TrialState.READY and not state.waits_for(trial=trial.number):
             return _judge(state, trial)
@@ -169,6 +171,16 @@ def _calibrate(state: StudyState) -> tuple[e.Event, ...]:
 def _calibration_seed(state: StudyState, index: int) -> int:
     seed = state.study.seed
     return pool_seed(seed, index) if index < POOL else derive(seed, "fresh", state.epoch, index)
+
+
+def _unguarded(state: StudyState) -> tuple[e.Event, ...]:
+    """A guard on what nobody measures would discard every trial: better to stop and say so."""
+    measured = [each for each in state.readings_of(state.incumbent_trial.tree) if not each.failure]
+    for guard in state.study.guards if measured else ():
+        if not any(guard.metric in each.metrics for each in measured):
+            known = ", ".join(sorted(name for name in measured[-1].metrics if name != state.study.metric.name))
+            return (e.Paused(reason=f"the guard {guard.metric!r} is on a metric that no run gives (known: {known})"),)
+    return ()
 
 
 def _run(state: StudyState, tree: str, seed: int) -> RunKey:

@@ -6,8 +6,8 @@ What the cells are and what their readings say is decided in `domain.confirmatio
 from autoresearch.domain import confirmation
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError
-from autoresearch.domain.lineage import Round, StudyState
 from autoresearch.domain.model import BASE
+from autoresearch.domain.state import Round, StudyState
 from autoresearch.engine.desk import Desk
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Budget
+from autoresearch.domain.state import StudyState
 from autoresearch.engine.underway import UnderWay
 from autoresearch.ports import Lease, Ledger, Mount, Record, Researcher, Scorer, Store
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import ScoreRefused
 from autoresearch.domain.globs import matches
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import LARGEST, Metric, RunKey, RunResult, RunStatus, Scores
+from autoresearch.domain.state import StudyState
 from autoresearch.engine.artifacts import remove, take_in
 from autoresearch.engine.desk import Conditions, Desk
 from autoresearch.ports import RunFiles, Task, Workspace
@@ -98,6 +98,16 @@ def put_away(desk: Desk, run: RunKey) -> None:
     files = files_of(desk.runs, run)
     remove(files.artifacts)
     _put_away(files)
+
+
+def sweep(desk: Desk) -> None:
+    """Put away what killed workers left: artifacts of runs that wait for no score any more."""
+    due = {run.id for run in desk.state.pending}
+    for artifacts in desk.runs.glob("*/out"):
+        if artifacts.parent.name not in due:
+            place = artifacts.parent
+            remove(artifacts)
+            _put_away(RunFiles(artifacts=artifacts, log=place / "log.txt", metrics=place / "metrics.jsonl"))
 
 
 def checked(metric: Metric, scores: Scores) -> Scores:

@@ -11,9 +11,9 @@ from autoresearch.domain.brief import RECENT, Brief
 from autoresearch.domain.confirmation import noise_of
 from autoresearch.domain.globs import matches
 from autoresearch.domain.guardrails import check
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import BASE, Proposal
 from autoresearch.domain.seeds import derive
+from autoresearch.domain.state import StudyState
 from autoresearch.domain.stats import mean
 from autoresearch.engine.desk import Desk
 from autoresearch.engine.history import History

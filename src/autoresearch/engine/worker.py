@@ -14,8 +14,9 @@ from functools import partial
 
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, LedgerError, LostLease, UsageError
-from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.plan import INFRA_TRIES, Limits, Step, StepKind, plan
+from autoresearch.domain.state import StudyState
 from autoresearch.engine import confirming, measuring, proposing
 from autoresearch.engine.desk import Desk
 from autoresearch.engine.history import History

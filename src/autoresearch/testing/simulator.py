@@ -19,7 +19,7 @@ from typing import Any
 
 from autoresearch.domain import confirmation
 from autoresearch.domain import events as e
-from autoresearch.domain.lineage import CONTROLLER, StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import (
     Atom,
     Budget,
@@ -36,6 +36,7 @@ from autoresearch.domain.model import (
     Study,
 )
 from autoresearch.domain.plan import Limits, Step, StepKind, plan
+from autoresearch.domain.state import CONTROLLER, StudyState
 from autoresearch.testing.priors import PRIORS, Prior
 
 BASE_TREE = "base"

@@ -16,8 +16,9 @@ from autoresearch.adapters.exporters.tsv import read_tsv, write_tsv
 from autoresearch.adapters.ledger import open_ledger
 from autoresearch.domain.codec import dump, load_event
 from autoresearch.domain.events import Event, Recorded, StudyCreated
-from autoresearch.domain.lineage import Control, StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import Direction, RunStatus, Standing, TrialState
+from autoresearch.domain.state import Control, StudyState
 
 REAL = Path(__file__).parents[2] / "data" / "karpathy-mar8-results.tsv"
 

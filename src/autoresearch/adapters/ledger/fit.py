@@ -24,8 +24,8 @@ from autoresearch.domain.events import (
     TrialOpened,
     TrialProposed,
 )
-from autoresearch.domain.lineage import CONTROLLER, PERSON
 from autoresearch.domain.model import BASE, RunKey, TrialState
+from autoresearch.domain.state import CONTROLLER, PERSON
 
 
 def fits(event: Event, draft: Draft) -> bool:

@@ -6,8 +6,8 @@ A policy is a pure function of the state; `ratchet` is the one that ships with t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoresearch.domain.lineage import StudyState
 from autoresearch.domain.model import Move
+from autoresearch.domain.state import StudyState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,9 @@ from autoresearch.bootstrap.workers import dead, present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import InfraError, LedgerError
 from autoresearch.domain.lifecycle import after
-from autoresearch.domain.lineage import StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import RunStatus
+from autoresearch.domain.state import StudyState
 from autoresearch.domain.text import plain
 from autoresearch.interfaces.cli.glance import at_work
 from autoresearch.interfaces.cli.shown import EVERYTHING

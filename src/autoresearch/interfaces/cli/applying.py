@@ -12,9 +12,9 @@ from autoresearch.adapters.git.store import GitStore
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import off_in_confirmed, removal
 from autoresearch.domain.errors import AutoresearchError, LedgerError, UsageError
-from autoresearch.domain.lineage import PERSON, Control, KeptTrial, Round, StudyState
 from autoresearch.domain.model import BASE, Atom, Standing
 from autoresearch.domain.records import TrialRow
+from autoresearch.domain.state import PERSON, Control, KeptTrial, Round, StudyState
 from autoresearch.domain.text import plain
 from autoresearch.interfaces.cli.output import signed
 

@@ -14,10 +14,10 @@ from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import SCHEDULE, noise_of
 from autoresearch.domain.errors import ScoreRefused
 from autoresearch.domain.factorial import reserve
-from autoresearch.domain.lineage import Control, StudyState
 from autoresearch.domain.model import Bound, RunKey, RunResult
 from autoresearch.domain.plan import CALIBRATION, Limits
 from autoresearch.domain.seeds import pool_seed
+from autoresearch.domain.state import Control, StudyState
 from autoresearch.domain.stats import detectable, mean
 from autoresearch.engine import measuring
 from autoresearch.engine.worker import Worker

@@ -16,7 +16,7 @@ from autoresearch.bootstrap.study import folded
 from autoresearch.bootstrap.workers import present
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import LedgerError, UsageError
-from autoresearch.domain.lineage import Control, StudyState
+from autoresearch.domain.state import Control, StudyState
 from autoresearch.interfaces.cli.applying import Commit, commits, undone
 from autoresearch.interfaces.cli.context import Json, StudyName, reading, writing
 from autoresearch.interfaces.cli.output import emit, safe, say

@@ -12,8 +12,8 @@ from autoresearch.adapters.ledger.totals import Totals
 from autoresearch.bootstrap.workers import dead
 from autoresearch.domain import events as e
 from autoresearch.domain.errors import CorruptRecord
-from autoresearch.domain.lineage import Control
 from autoresearch.domain.model import BASE, Source, Standing, Study, TrialState
+from autoresearch.domain.state import Control
 from autoresearch.domain.stats import mean
 from autoresearch.engine.worker import PRESENCE
 

@@ -17,8 +17,9 @@ from rich.text import Text
 from autoresearch.adapters.ledger import SqlRecord
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import noise_of
-from autoresearch.domain.lineage import CONTROLLER, StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import BASE
+from autoresearch.domain.state import CONTROLLER, StudyState
 from autoresearch.domain.stats import mean
 from autoresearch.interfaces.cli.output import duration, number, safe, signed
 

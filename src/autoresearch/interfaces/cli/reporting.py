@@ -19,9 +19,10 @@ from autoresearch.bootstrap.place import Place
 from autoresearch.bootstrap.study import open_record_of
 from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import SCHEDULE, noise_of
-from autoresearch.domain.lineage import Control, StudyState, fold
+from autoresearch.domain.lineage import fold
 from autoresearch.domain.model import BASE, Source
 from autoresearch.domain.records import RunRow, TrialRow
+from autoresearch.domain.state import Control, StudyState
 from autoresearch.domain.stats import Noise
 from autoresearch.interfaces.cli.applying import UNDONE
 from autoresearch.interfaces.cli.glance import at_work

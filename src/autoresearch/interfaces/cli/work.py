@@ -29,12 +29,13 @@ from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import unsettled
 from autoresearch.domain.errors import UsageError
 from autoresearch.domain.globs import matches
-from autoresearch.domain.lineage import PERSON, Control, StudyState
 from autoresearch.domain.model import BASE, Move, Proposal, Source
 from autoresearch.domain.plan import Limits, stop_reason
+from autoresearch.domain.state import PERSON, Control, StudyState
 from autoresearch.engine.proposing import admitted
 from autoresearch.engine.worker import Worker
 from autoresearch.interfaces.cli.context import Json, here
+from autoresearch.interfaces.cli.glance import glance
 from autoresearch.interfaces.cli.live import Follower, View
 from autoresearch.interfaces.cli.output import emit, number, safe, say, signed, warn
 from autoresearch.interfaces.cli.reporting import write_report_of
@@ -243,16 +244,18 @@ def conclude(place: Place, name: str, *, json: bool) -> None:
     """What a study came to: in a few lines, with the report's place."""
     paths = write_report_of(place, name)
     with open_record(place.ledger(name)) as record:
-        follower = Follower(record)
+        follower, said = Follower(record), glance(record).labels
         follower.catch_up()
     state = follower.state
-    found = outcome(follower)
+    found = {**outcome(follower), "labels": said}
     if json:
         emit({**found, "report": {key: str(path) for key, path in paths.items()}})
         return
     say()
     metric = state.study.metric
     say(f"{name}: {found['trials']} trials, {found['kept']} kept, {found['confirmed']} confirmed, {state.runs} runs")
+    if said:
+        warn(f"  {', '.join(said)}")
     if state.control is Control.PAUSED:
         warn(f"paused: {safe(state.reason, 1000)}")
     elif (headline := found["headline"]) is not None:
