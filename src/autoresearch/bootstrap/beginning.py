@@ -40,17 +40,16 @@ def begun(place: Place, study: str) -> bool:
         return ledger.last() > 0
 
 
-def create(place: Place, spec: Spec, *, seed: int | None = None, edited: bool = False) -> None:
+def create(place: Place, spec: Spec, *, seed: int | None = None) -> None:
     """Begin a study from HEAD: base tree into the trusted store, first events into the ledger.
 
-    Raises `UsageError` when tracked files have uncommitted changes (with `edited` editable ones may), or a branch named
-    `autoresearch` is in the way.
+    Raises `UsageError` when tracked files have uncommitted changes, or a branch named `autoresearch` is in the way.
     """
     repository, name = place.repository, spec.study.name
     refuse_branch_clash(repository)
     commit = base(repository).commit
     script_of(place, spec)
-    _refuse_dirty(place, spec, edited=edited)
+    _refuse_dirty(place, spec, edited=False)
     place.make(name)
     with GitStore(place.of(name), object_format=repository.object_format) as store:
         tree = _imported(place, spec, store, commit)
@@ -103,7 +102,8 @@ def bring_up_to_date(
 ) -> None:
     """Record a changed spec as an amendment, and changed conditions of measurement as a new epoch.
 
-    As long as no trial was opened the study also follows HEAD. Raises `UsageError` for another metric after that.
+    As long as no trial was opened the study also follows HEAD, and tracked files must be as committed, but for editable
+    ones with `edited`. Raises `UsageError` for that, and for another metric after the first trial.
     """
     old = state.study
     commit, tree = _based(place, spec, state, store, edited=edited)

@@ -92,7 +92,7 @@ def open_session(place: Place, spec: Spec, *, join: bool = False, edited: bool =
     """Open a begun study for work: alone, with what changed in spec, inputs and machine on record; or beside others.
 
     Raises `UsageError` when others are at work and it is not to `join` them; or when it is, and it would work under
-    other conditions than they do. Who joins works by the spec on record. `edited`: see `create`.
+    other conditions than they do. Who joins works by the spec on record. `edited`: see `bring_up_to_date`.
     """
     name = spec.study.name
     if spec.researcher.kind not in BUILT_IN["researcher"]:

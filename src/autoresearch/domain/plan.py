@@ -117,8 +117,6 @@ def _decide(state: StudyState, limits: Limits) -> tuple[e.Event, ...]:
         return stuck
     if not _calibrated(state):
         return _calibrate(state)
-    if paused := _unguarded(state):
-        return paused
     for trial in state.open.values():
         if trial.state is TrialState.READY and not state.waits_for(trial=trial.number):
             return _judge(state, trial)
@@ -171,16 +169,6 @@ def _calibrate(state: StudyState) -> tuple[e.Event, ...]:
 def _calibration_seed(state: StudyState, index: int) -> int:
     seed = state.study.seed
     return pool_seed(seed, index) if index < POOL else derive(seed, "fresh", state.epoch, index)
-
-
-def _unguarded(state: StudyState) -> tuple[e.Event, ...]:
-    """A guard on what nobody measures would discard every trial: better to stop and say so."""
-    measured = [each for each in state.readings_of(state.incumbent_trial.tree) if not each.failure]
-    for guard in state.study.guards if measured else ():
-        if not any(guard.metric in each.metrics for each in measured):
-            known = ", ".join(sorted(name for name in measured[-1].metrics if name != state.study.metric.name))
-            return (e.Paused(reason=f"the guard {guard.metric!r} is on a metric that no run gives (known: {known})"),)
-    return ()
 
 
 def _run(state: StudyState, tree: str, seed: int) -> RunKey:
@@ -270,10 +258,19 @@ def _guarded(state: StudyState, trial: OpenTrial, verdict: Verdict) -> tuple[e.E
     for guard in state.study.guards:
         own = _mean_of(state, trial.tree, guard.metric)
         reference = _mean_of(state, state.incumbent_trial.tree, guard.metric)
+        if own is None and reference is None:
+            return (e.Paused(reason=_unguarded(state, guard.metric)),)
         if own is None or (reference is not None and guard.broken_by(own, reference)):
             seen = "was not measured" if own is None else f"went from {reference:.4g} to {own:.4g}"
             return (_discarded(state, trial, verdict, rule="guard", reason=f"guard {guard.metric} {seen}"),)
     return ()
+
+
+def _unguarded(state: StudyState, metric: str) -> str:
+    """Why a study stops that would discard every better trial."""
+    readings = [each for each in state.readings_of(state.incumbent_trial.tree) if not each.failure]
+    known = sorted({name for each in readings for name in each.metrics} - {state.study.metric.name})
+    return f"the guard {metric!r} is on a metric that no run gives: mend the spec (known: {', '.join(known)})"
 
 
 def _mean_of(state: StudyState, tree: str, metric: str) -> float | None:

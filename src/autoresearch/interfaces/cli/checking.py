@@ -48,6 +48,11 @@ def check(session: Session, *, tell: Callable[[str], None]) -> dict[str, Any]:
         return {**found, **first, "ok": False}
     tell(f"it runs: {session.study.metric.name} {number(first['value'])} in {first['seconds']:.1f} s. A/A test…")
     state = calibrate(session)
+    given = {name for each in state.readings_of(state.incumbent_trial.tree) for name in each.metrics}
+    found["guards_missing"] = [guard.metric for guard in state.study.guards if given and guard.metric not in given]
+    for name in found["guards_missing"]:
+        known = ", ".join(sorted(given - {session.study.metric.name}))
+        tell(f"the guard {name!r} is on a metric that the base does not give (known: {known})")
     if state.control is Control.PAUSED:
         return {**found, "ok": False, "problem": safe(state.reason, 1000), "hints": []}
     return {**found, **first, "ok": True, **_figures(session, state, first)}

@@ -104,7 +104,7 @@ def begin(
     if not begun(place, spec.study.name):
         if join:
             raise UsageError(f"there is no study {spec.study.name!r} at work to join: run without --join")
-        create(place, spec, seed=seed, edited=edited)
+        create(place, spec, seed=seed)
     with open_session(place, spec, join=join, edited=edited) as session:
         yield session
 
