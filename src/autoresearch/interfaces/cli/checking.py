@@ -14,7 +14,7 @@ from autoresearch.domain import events as e
 from autoresearch.domain.confirmation import SCHEDULE, noise_of
 from autoresearch.domain.errors import ScoreRefused
 from autoresearch.domain.factorial import reserve
-from autoresearch.domain.model import Bound, RunKey, RunResult
+from autoresearch.domain.model import BASE, Bound, RunKey, RunResult
 from autoresearch.domain.plan import CALIBRATION, Limits
 from autoresearch.domain.seeds import pool_seed
 from autoresearch.domain.state import Control, StudyState
@@ -42,7 +42,8 @@ def check(session: Session, *, tell: Callable[[str], None]) -> dict[str, Any]:
         tell(f"  {'yes' if held else 'NO '}  {sentence}")
     if found["self_reported"]:
         tell("metric: self-reported, read from what the run prints. A scorer of yours ([score]) would seal it")
-    tell("first run of the base tree…")
+    found["of"] = incumbent_of(session.state())
+    tell(f"first run of {found['of']}…")
     first = look(session)
     if first["problem"]:
         return {**found, **first, "ok": False}
@@ -58,11 +59,17 @@ def check(session: Session, *, tell: Callable[[str], None]) -> dict[str, Any]:
     return {**found, **first, "ok": True, **_figures(session, state, first)}
 
 
+def incumbent_of(state: StudyState) -> str:
+    """What is run: the base, or what was kept since."""
+    return "the base" if state.incumbent == BASE else f"trial {state.incumbent}, the incumbent"
+
+
 def look(session: Session) -> dict[str, Any]:
-    """One run of the base on the first seed of the pool, not recorded: its value, or what was wrong."""
+    """One run of the incumbent on the first seed of the pool, not recorded: its value, or what was wrong."""
     desk, study = session.desk, session.study
     state = session.state()
-    run = RunKey(tree=study.base_tree, rung=study.rung.name, seed=pool_seed(study.seed, 0), epoch=state.epoch, repeat=1)
+    tree, seed = state.incumbent_trial.tree, pool_seed(study.seed, 0)
+    run = RunKey(tree=tree, rung=study.rung.name, seed=seed, epoch=state.epoch, repeat=1)
     ended = measuring.execute(desk, run)
     result = ended.result
     try:
@@ -123,14 +130,16 @@ def seed_sentence(state: StudyState, first: dict[str, Any]) -> str:
     study = state.study
     same = [
         measured.metrics[study.metric.name]
-        for measured in state.readings_of(study.base_tree)
+        for measured in state.readings_of(state.incumbent_trial.tree)
         if measured.run.seed == pool_seed(study.seed, 0) and not measured.failure
     ]
     if noise_of(state).sigma == 0.0:
         return "all runs gave the same number: the metric is deterministic, or the program ignores its seed"
-    if same and same[0] == first["first"]:
+    if not same:
+        return "whether the seed is obeyed is not known: no recorded run has the seed of the first one"
+    if same[0] == first["first"]:
         return "the seed is obeyed: two runs on one seed gave the same number"
-    if same and abs(same[0] - float(first["first"])) < 0.3 * noise_of(state).sigma:
+    if abs(same[0] - float(first["first"])) < 0.3 * noise_of(state).sigma:
         return "two runs on one seed differ little: the seed is obeyed up to timing"
     return "two runs on one seed differ as much as others: the seed is ignored, or timing moves the result"
 

@@ -159,7 +159,7 @@ def check(*, json: Json = False) -> int:
     if json:
         emit(found)
     elif not found["ok"]:
-        warn(f"the base does not run here: {found['problem']}")
+        warn(f"{found['of']} does not run here: {found['problem']}")
         for hint in found["hints"]:
             warn(f"  {hint}")
     else:
@@ -169,7 +169,7 @@ def check(*, json: Json = False) -> int:
 
 def _say_findings(found: dict[str, Any]) -> None:
     noise, unit = found["noise"], found["metric"]
-    say(f"\n{unit} of the base: {number(found['value'])} (mean of {found['runs']} runs)")
+    say(f"\n{unit} of {found['of']}: {number(found['value'])} (mean of {found['runs']} runs)")
     share = f" ({noise / abs(found['value']):.2%})" if found["value"] else ""
     say(f"noise of one run: {number(noise, 3)}{share}; {found['seed']}")
     say(
