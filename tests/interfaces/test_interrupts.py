@@ -1,5 +1,6 @@
 """What Ctrl-C and the hours do to a study with several workers, and to programs that take their time."""
 
+import json
 import os
 import signal
 import time
@@ -23,6 +24,12 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def running_workers(toy: Toy) -> int:
+    """How many workers `status` names; 0 before the study is begun."""
+    done = toy.program("status", "--json")
+    return len(json.loads(done.stdout)["workers"]) if done.returncode == 0 else 0
 
 
 def logs(toy: Toy, name: str) -> list[Path]:
@@ -58,7 +65,7 @@ def test_twice_ctrl_c_ends_a_scorer_that_hangs(tmp_path: Path) -> None:
 def test_one_ctrl_c_at_a_terminal_lets_every_worker_end_its_step(tmp_path: Path) -> None:
     toy = study(tmp_path / "s", pause=1.5)
     running = toy.start("run", "--workers", "2", start_new_session=True)
-    until(lambda: len(toy.json("status")["workers"]) == 2)
+    until(lambda: running_workers(toy) == 2)
     time.sleep(1.0)
     os.killpg(running.pid, signal.SIGINT)
     out, err = running.communicate(timeout=60)
